@@ -34,12 +34,9 @@ class Atom:
     def __str__(self) -> str:
         if not self.args:
             return self.name
-        if self.name in _INFIX:
-            return f"({self.args[0]}){_INFIX[self.name]}({self.args[1]})"
         return f"{self.name}({', '.join(self.args)})"
 
 
-_INFIX = {"floordiv": "//", "mod": "%"}
 _CALLS: dict[str, Callable[[int, int], int]] = {
     "floordiv": lambda a, b: a // b,
     "mod": lambda a, b: a % b,
