@@ -1,0 +1,1 @@
+"""From the llvm dialect to an artifact: objects by llvmlite, linking, worker processes, the compile cache, the artifact writer."""

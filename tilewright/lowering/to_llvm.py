@@ -1,0 +1,117 @@
+"""Level 3 to level 4: structured kernels (scf, vector, memref, arith, math) to the llvm dialect, and that to LLVM IR text.
+
+Functions must take rank-0 memrefs, indices and scalars: the bare-pointer calling convention turns a rank-0 memref into one
+pointer and cannot convert a dynamic one. The translator kills the process on an op it does not know, so `translate` refuses
+such a module first.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tilewright.core.diagnostics import PassError, UnsupportedError
+from tilewright.core.mlir import ir, llvm, passmanager
+
+PIPELINE: tuple[str, ...] = (
+    "canonicalize",
+    "cse",
+    "loop-invariant-code-motion",
+    "convert-vector-to-scf",
+    "lower-affine",
+    "convert-scf-to-cf",
+    "convert-vector-to-llvm{enable-x86vector=true enable-arm-neon=true vector-contract-lowering=outerproduct}",
+    "expand-strided-metadata",
+    "lower-affine",
+    "convert-arith-to-llvm",
+    "convert-math-to-llvm",
+    "finalize-memref-to-llvm",
+    "convert-func-to-llvm{use-bare-ptr-memref-call-conv=true}",
+    "convert-cf-to-llvm",
+    "convert-index-to-llvm",
+    "convert-ub-to-llvm",
+    "reconcile-unrealized-casts",
+    "canonicalize",
+    "cse",
+)
+"""Upstream passes from level 3 to the llvm dialect, in order."""
+
+_FORBIDDEN_CALLEES = ("memrefCopy", "malloc", "free", "aligned_alloc")
+_UNEXPANDED_MATH = ("math.erf", "math.erfc", "math.asinh", "math.acosh", "math.atanh", "math.cbrt")
+
+
+def lower_to_llvm(module: ir.Module) -> None:
+    """Lower every function of `module` to the llvm dialect, in place. Raises PassError with MLIR's own diagnostics."""
+    _reject_math_without_lowering(module)
+    messages: list[str] = []
+
+    def collect(diagnostic: ir.Diagnostic) -> bool:
+        if diagnostic.severity == ir.DiagnosticSeverity.ERROR:
+            messages.append(f"{place(diagnostic.location)}: {diagnostic.message}")
+        return True
+
+    context = module.context
+    with context:
+        handler = context.attach_diagnostic_handler(collect)
+        try:
+            passmanager.PassManager.parse(f"builtin.module({','.join(PIPELINE)})").run(module.operation)
+        except ir.MLIRError as error:
+            reasons = messages or [f"{place(d.location)}: {d.message}" for d in error.error_diagnostics] or [str(error)]
+            raise PassError("lowering to the llvm dialect failed", why="\n".join(reasons), remedy="see the dumped IR of this phase") from error
+        finally:
+            handler.detach()
+
+
+def check_translatable(module: ir.Module) -> None:
+    """Raises UnsupportedError naming each op that the translator to LLVM IR would crash on, with its location."""
+    problems: list[str] = []
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        name = op.name
+        if not name.startswith("llvm.") and name != "builtin.module":
+            problems.append(f"{name} at {place(op.location)}")
+        elif name == "llvm.call" and "callee" in op.attributes:
+            callee = ir.FlatSymbolRefAttr(op.attributes["callee"]).value
+            if callee in _FORBIDDEN_CALLEES:
+                problems.append(f"a call of {callee} at {place(op.location)} (a kernel must not allocate or call a copy routine)")
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
+    if problems:
+        shown = problems[:10] + ([f"and {len(problems) - 10} more"] if len(problems) > 10 else [])
+        raise UnsupportedError(
+            "ops are left that cannot be translated to LLVM IR", why="\n".join(shown), remedy="lower them before the llvm dialect",
+        )
+
+
+def translate(module: ir.Module) -> str:
+    """LLVM IR text of a module in the llvm dialect. Checks it first. Raises UnsupportedError and PassError."""
+    check_translatable(module)
+    text = llvm.translate_module_to_llvmir(module.operation)
+    if not text:
+        raise PassError("translation to LLVM IR gave nothing", why="MLIR reported no reason", remedy="see the dumped IR of this phase")
+    return text
+
+
+def place(location: ir.Location) -> str:
+    """A location as `file:line:col` where it is one; otherwise as MLIR prints it."""
+    text = str(location)
+    match = re.search(r'"([^"]*)":(\d+):(\d+)', text)
+    if match:
+        return f"{match[1]}:{match[2]}:{match[3]}"
+    return text.removeprefix("loc(").removesuffix(")")
+
+
+def _reject_math_without_lowering(module: ir.Module) -> None:
+    """`math` ops that stay as they are through the whole pipeline would only be found at the end, without a hint."""
+    found: list[str] = []
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        if op.name in _UNEXPANDED_MATH:
+            found.append(f"{op.name} at {place(op.location)}")
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
+    if found:
+        raise UnsupportedError(
+            "a math op has no lowering to the llvm dialect", why="\n".join(found), remedy="expand it to a polynomial first",
+        )
