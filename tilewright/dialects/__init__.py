@@ -1,0 +1,1 @@
+"""Dialects of Tilewright. `tw` is the tensor dialect of levels 1 and 2 (docs/levels.md)."""

@@ -1,0 +1,143 @@
+"""The verifier of `tw`: every op against its spec, every function against the contracts of its level (docs/levels.md)."""
+
+from __future__ import annotations
+
+from tilewright.core.diagnostics import VerifyError
+from tilewright.core.mlir import ir
+from tilewright.dialects.tw.access import arguments_of, functions, is_op, location_text, op_name, short_name, spec_of, symbols_of
+from tilewright.dialects.tw.spec import Arguments, OpSpec
+from tilewright.dialects.tw.types import TensorInfo, tensor_info
+
+_SCALAR_DIALECTS = ("arith.", "math.")
+
+
+def check_constraints(spec: type[OpSpec], args: Arguments, where: str) -> None:
+    """Raise VerifyError, with the label, for the first constraint that does not hold."""
+    for constraint in spec.constraints:
+        if not constraint.holds(args):
+            shown = ", ".join(f"{k}: {_show(v)}" for k, v in args.operands.items() if v is not None)
+            raise VerifyError(f"tw.{spec.name}: [{constraint.label}] {constraint.text}", where=where, why=shown)
+
+
+def _show(value: object) -> str:
+    return "(" + ", ".join(str(v) for v in value) + ")" if isinstance(value, tuple) else str(value)
+
+
+def verify_op(op: ir.Operation | ir.OpView) -> None:
+    """Check one `tw` op: operands, attributes, constraints, and that its result types are those that inference gives."""
+    where = location_text(op.location)
+    spec = spec_of(op)
+    try:
+        args = arguments_of(op)
+        actual = [tensor_info(r) for r in op.operation.results]
+        args.results = actual
+        check_constraints(spec, args, where)
+        known = {a.name for a in spec.attributes} | {"operandSegmentSizes"}
+        for name in op.operation.attributes:
+            text = name if isinstance(name, str) else name.name
+            if text not in known and "." not in text:
+                raise VerifyError(f"{op_name(op)} has no attribute '{text}'", remedy=f"it has: {', '.join(sorted(known))}")
+        if len(op.operation.regions) != spec.regions:
+            raise VerifyError(f"{op_name(op)} has {len(op.operation.regions)} regions, expected {spec.regions}")
+        expected = spec.infer(args)
+    except VerifyError as error:
+        error.where = error.where or where
+        raise
+    if actual != expected:
+        raise VerifyError(
+            f"{op_name(op)}: result types do not follow from the operands",
+            where=where,
+            why=f"expected {_show(tuple(expected))}, got {_show(tuple(actual))}",
+        )
+    _verify_symbols(op, actual)
+
+
+def _verify_symbols(op: ir.Operation | ir.OpView, infos: list[TensorInfo]) -> None:
+    function = op.operation.parent
+    while function is not None and function.operation.name != "func.func":
+        function = function.operation.parent
+    if function is None:
+        return
+    owned = symbols_of(function.opview if isinstance(function, ir.Operation) else function)
+    for info in infos:
+        for dim in info.shape:
+            unknown = set() if isinstance(dim, int) else dim.symbols() - owned.keys()
+            if unknown:
+                raise VerifyError(
+                    f"{op_name(op)} uses the symbol '{min(unknown)}', which the function does not own",
+                    where=location_text(op.location),
+                    remedy="list it in the function's tw.symbols",
+                )
+
+
+def verify(module: ir.Module) -> None:
+    """Verify all `tw` ops of a module and the scalar regions. Raises VerifyError at the first op that is wrong."""
+    for function in functions(module):
+        for region in function.operation.regions:
+            for block in region.blocks:
+                _verify_block(block)
+
+
+def _verify_block(block: ir.Block) -> None:
+    for op in block.operations:
+        name = short_name(op)
+        if name is None:
+            continue
+        if name == "yield":
+            continue
+        verify_op(op)
+        if name == "pointwise":
+            _verify_scalar_region(op)
+        elif name == "kernel":
+            _verify_isolated(op)
+            _verify_block(op.operation.regions[0].blocks[0])
+
+
+def _verify_scalar_region(op: ir.OpView) -> None:
+    for inner in op.operation.regions[0].blocks[0].operations:
+        name = op_name(inner)
+        if name != "tw.yield" and not name.startswith(_SCALAR_DIALECTS):
+            raise VerifyError(
+                f"'{name}' may not stand in the region of tw.pointwise",
+                where=location_text(inner.location),
+                remedy="only scalar arith and math ops may",
+            )
+
+
+def _verify_isolated(op: ir.OpView) -> None:
+    block = op.operation.regions[0].blocks[0]
+    inside: set[ir.Value] = set(block.arguments)
+    for inner in block.operations:
+        for operand in inner.operation.operands:
+            if operand not in inside:
+                raise VerifyError(
+                    "tw.kernel is isolated: a value from outside is used",
+                    where=location_text(inner.location),
+                    remedy="pass the value as an operand of tw.kernel",
+                )
+        inside.update(inner.operation.results)
+
+
+def verify_program(module: ir.Module) -> None:
+    """The contract at the end of level 1: `tw` ops only, each with a location."""
+    verify(module)
+    for function in functions(module):
+        for op in function.operation.regions[0].blocks[0].operations:
+            if short_name(op) is None and op_name(op) != "func.return":
+                raise VerifyError(f"'{op_name(op)}' is not a tw op", where=location_text(op.location))
+
+
+def verify_kernels(module: ir.Module) -> None:
+    """The contract at the end of level 2: nothing outside a kernel computes, and every kernel carries a schedule."""
+    verify(module)
+    for function in functions(module):
+        attributes = function.operation.attributes
+        if "tw.kernel" in attributes:
+            if "tw.schedule" not in attributes:
+                raise VerifyError(f"kernel {attributes['sym_name']} has no tw.schedule", where=location_text(function.location))
+            continue
+        for op in function.operation.regions[0].blocks[0].operations:
+            if not is_op(op, "weight", "constant", "reshape", "launch") and op_name(op) != "func.return":
+                raise VerifyError(
+                    f"'{op_name(op)}' computes outside a kernel", where=location_text(op.location), remedy="run tw-fuse and tw-outline"
+                )
