@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
-@dataclass
+@dataclass(eq=False)
 class TilewrightError(Exception):
     """Base of all errors that Tilewright raises on purpose.
 
     `what` is one sentence, `where` a place (`file:line:col`, an op, an input name), `why` the reason or the evidence,
-    `remedy` what the user can do. All but `what` may be empty.
+    `remedy` what the user can do, `during` what the compiler was doing (the pass and its options; the pass manager fills it in).
+    All but `what` may be empty.
     """
 
     what: str
     where: str = ""
     why: str = ""
     remedy: str = ""
+    during: str = ""
 
     exit_code: ClassVar[int] = 1
     kind: ClassVar[str] = "error"
@@ -25,11 +28,13 @@ class TilewrightError(Exception):
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
         lines = [head]
-        if self.why:
-            lines += [f"  why: {line}" if i == 0 else f"       {line}" for i, line in enumerate(self.why.splitlines())]
-        if self.remedy:
-            lines += [f"  fix: {line}" if i == 0 else f"       {line}" for i, line in enumerate(self.remedy.splitlines())]
+        for label, text in (("in", self.during), ("why", self.why), ("fix", self.remedy)):
+            lines += [f"{label + ':':>6} {line}" if i == 0 else f"       {line}".rstrip() for i, line in enumerate(text.splitlines())]
         return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        # Exceptions pickle by their positional arguments, which misses those given by keyword; workers send errors by pickle.
+        return type(self), (self.what, self.where, self.why, self.remedy, self.during)
 
 
 class InputError(TilewrightError):
