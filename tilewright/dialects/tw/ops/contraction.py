@@ -1,0 +1,86 @@
+"""Matrix products."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tilewright.core.symbolic import Dim
+from tilewright.dialects.tw.ops.reduction import wide
+from tilewright.dialects.tw.spec import Arguments, Attribute, Constraint, Kind, Operand, OpSpec, ReferenceContext, register_op
+from tilewright.dialects.tw.types import TensorInfo, broadcast_shapes
+
+
+def matrix_dims(shape: tuple[Dim, ...], transposed: bool) -> tuple[Dim, Dim]:
+    """Rows and columns of the matrices that an operand holds."""
+    return (shape[-1], shape[-2]) if transposed else (shape[-2], shape[-1])
+
+
+@register_op
+class MatmulOp(OpSpec):
+    """Matrix product of the last two dimensions, `[.., M, K] x [.., K, N] -> [.., M, N]`; leading dimensions broadcast.
+
+    `transpose_lhs` and `transpose_rhs` say that an operand is stored transposed (`[.., K, M]`, `[.., N, K]`). Floating point
+    accumulates in f32 or wider; the result has the element type of the operands.
+    """
+
+    name = "matmul"
+    operands = (Operand("lhs", "[.., M, K]"), Operand("rhs", "[.., K, N]"))
+    attributes = (
+        Attribute("transpose_lhs", Kind.BOOL, "lhs is stored [.., K, M]", False),
+        Attribute("transpose_rhs", Kind.BOOL, "rhs is stored [.., N, K]", False),
+    )
+    constraints = (
+        Constraint("M1", "both operands have at least two dimensions", lambda a: a.lhs.rank >= 2 and a.rhs.rank >= 2),
+        Constraint("M2", "element types are equal", lambda a: a.lhs.dtype == a.rhs.dtype),
+        Constraint(
+            "M3",
+            "the contracted sizes are equal",
+            lambda a: matrix_dims(a.lhs.shape, a.transpose_lhs)[1] == matrix_dims(a.rhs.shape, a.transpose_rhs)[0],
+        ),
+        Constraint("M4", "leading dimensions broadcast", lambda a: broadcast_shapes([a.lhs.shape[:-2], a.rhs.shape[:-2]]) is not None),
+    )
+    example = (
+        '%y = "tw.matmul"(%x, %w) {transpose_rhs = true} : (tensor<?x384xf32, "s0, 384">, tensor<128x384xf32>) '
+        '-> tensor<?x128xf32, "s0, 128">'
+    )
+
+    @staticmethod
+    def infer(args: Arguments) -> list[TensorInfo]:
+        batch = broadcast_shapes([args.lhs.shape[:-2], args.rhs.shape[:-2]]) or ()
+        rows = matrix_dims(args.lhs.shape, args.transpose_lhs)[0]
+        columns = matrix_dims(args.rhs.shape, args.transpose_rhs)[1]
+        return [args.lhs.with_shape((*batch, rows, columns))]
+
+    @staticmethod
+    def reference(context: ReferenceContext, args: Arguments) -> list[np.ndarray]:
+        lhs = np.swapaxes(args.lhs, -1, -2) if args.transpose_lhs else args.lhs
+        rhs = np.swapaxes(args.rhs, -1, -2) if args.transpose_rhs else args.rhs
+        return [np.matmul(wide(lhs), wide(rhs)).astype(args.lhs.dtype)]
+
+
+@register_op
+class GroupedMatmulOp(OpSpec):
+    """Rows `offsets[g-1] <= i < offsets[g]` of lhs times matrix g of rhs: the experts of a mixture. Rows past the last offset are 0."""
+
+    name = "grouped_matmul"
+    operands = (Operand("lhs", "[M, K], rows sorted by group"), Operand("rhs", "[G, K, N]"), Operand("offsets", "[G], i32: end of each group"))
+    constraints = (
+        Constraint("M1", "lhs is [M, K], rhs [G, K, N], offsets [G]", lambda a: (a.lhs.rank, a.rhs.rank, a.offsets.rank) == (2, 3, 1)),
+        Constraint("M2", "element types are equal", lambda a: a.lhs.dtype == a.rhs.dtype),
+        Constraint("M3", "the contracted sizes are equal", lambda a: a.lhs.shape[1] == a.rhs.shape[1]),
+        Constraint("M4", "one i32 offset per group", lambda a: a.offsets.dtype == "i32" and a.offsets.shape[0] == a.rhs.shape[0]),
+    )
+    example = '%y = "tw.grouped_matmul"(%x, %w, %o) : (tensor<8x4xf32>, tensor<2x4x6xf32>, tensor<2xi32>) -> tensor<8x6xf32>'
+
+    @staticmethod
+    def infer(args: Arguments) -> list[TensorInfo]:
+        return [args.lhs.with_shape((args.lhs.shape[0], args.rhs.shape[2]))]
+
+    @staticmethod
+    def reference(context: ReferenceContext, args: Arguments) -> list[np.ndarray]:
+        out = np.zeros((args.lhs.shape[0], args.rhs.shape[2]), args.lhs.dtype)
+        start = 0
+        for group, end in enumerate(args.offsets):
+            out[start:end] = (wide(args.lhs[start:end]) @ wide(args.rhs[group])).astype(args.lhs.dtype)
+            start = int(end)
+        return [out]
