@@ -108,6 +108,6 @@ def _load(data: bytes, target: Target) -> ctypes.CDLL:
     if data not in _loaded:
         file = os.memfd_create("level3")
         os.write(file, link_shared([data], target))
+        # The descriptor stays open: the loader knows libraries by path, and a reused number would give the first one again.
         _loaded[data] = ctypes.CDLL(f"/proc/self/fd/{file}")
-        os.close(file)
     return _loaded[data]
