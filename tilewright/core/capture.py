@@ -97,13 +97,16 @@ class DiagnosticLog:
 
 @contextmanager
 def capture(context: ir.Context) -> Iterator[DiagnosticLog]:
-    """Collect what `context` reports inside the `with` block, instead of whoever collected it before."""
+    """Collect what `context` reports inside the `with` block. The context's own log, where it has one, gets it too."""
     log = DiagnosticLog()
     handler = context.attach_diagnostic_handler(log.record)
     try:
         yield log
     finally:
         handler.detach()
+        outer = getattr(context, "diagnostic_log", None)
+        if isinstance(outer, DiagnosticLog):
+            outer.entries += log.entries
 
 
 def error_from(kind: type[Error], diagnostics: Sequence[Diagnostic], fallback: str) -> Error:

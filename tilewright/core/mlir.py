@@ -59,7 +59,6 @@ if TYPE_CHECKING:
         memref,
         nvgpu,
         nvvm,
-        omp,
         rocdl,
         scf,
         shape,
@@ -67,18 +66,17 @@ if TYPE_CHECKING:
         transform,
         ub,
         vector,
-        x86vector,
     )
 
 _DIALECTS = (
     "affine", "amdgpu", "arith", "bufferization", "builtin", "cf", "complex", "func", "gpu", "index", "irdl", "linalg", "llvm", "math",
-    "memref", "nvgpu", "nvvm", "omp", "rocdl", "scf", "shape", "tensor", "transform", "ub", "vector", "x86vector",
+    "memref", "nvgpu", "nvvm", "rocdl", "scf", "shape", "tensor", "transform", "ub", "vector",
 )  # fmt: skip
 
 __all__ = [
     "BINDINGS", "DIALECT", "LLVM_MAJOR", "affine", "amdgpu", "arith", "bufferization", "builtin", "cf", "complex", "func", "gpu", "index",
-    "ir", "irdl", "linalg", "llvm", "llvm_version", "math", "memref", "new_context", "nvgpu", "nvvm", "omp", "passmanager", "rocdl",
-    "scf", "shape", "tensor", "transform", "ub", "vector", "x86vector",
+    "ir", "irdl", "linalg", "llvm", "llvm_version", "math", "memref", "new_context", "nvgpu", "nvvm", "passmanager", "rocdl",
+    "scf", "shape", "tensor", "transform", "ub", "vector",
 ]  # fmt: skip
 
 
