@@ -11,6 +11,7 @@ import re
 
 from tilewright.core.diagnostics import PassError, UnsupportedError
 from tilewright.core.mlir import ir, llvm, passmanager
+from tilewright.lowering.integer_division import expand_integer_division
 
 PIPELINE: tuple[str, ...] = (
     "canonicalize",
@@ -42,6 +43,7 @@ _UNEXPANDED_MATH = ("math.erf", "math.erfc", "math.asinh", "math.acosh", "math.a
 def lower_to_llvm(module: ir.Module) -> None:
     """Lower every function of `module` to the llvm dialect, in place. Raises PassError with MLIR's own diagnostics."""
     _reject_math_without_lowering(module)
+    expand_integer_division(module)
     messages: list[str] = []
 
     def collect(diagnostic: ir.Diagnostic) -> bool:
@@ -73,6 +75,8 @@ def check_translatable(module: ir.Module) -> None:
             callee = ir.FlatSymbolRefAttr(op.attributes["callee"]).value
             if callee in _FORBIDDEN_CALLEES:
                 problems.append(f"a call of {callee} at {place(op.location)} (a kernel must not allocate or call a copy routine)")
+        elif name in ("llvm.mlir.constant", "llvm.mlir.global") and _is_dense_scalar(op):
+            problems.append(f"{name} of a dense attribute without dimensions at {place(op.location)}")
         return ir.WalkResult.ADVANCE
 
     module.operation.walk(visit)
@@ -81,6 +85,14 @@ def check_translatable(module: ir.Module) -> None:
         raise UnsupportedError(
             "ops are left that cannot be translated to LLVM IR", why="\n".join(shown), remedy="lower them before the llvm dialect",
         )
+
+
+def _is_dense_scalar(op: ir.Operation) -> bool:
+    """A dense attribute of rank 0 that stands for a scalar: the translator has no case for it."""
+    if "value" not in op.attributes:
+        return False
+    value = op.attributes["value"]
+    return isinstance(value, ir.DenseElementsAttr) and ir.ShapedType(value.type).rank == 0
 
 
 def translate(module: ir.Module) -> str:
