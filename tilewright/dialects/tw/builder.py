@@ -25,7 +25,7 @@ Operand = Any
 
 
 def build(
-    name: str, *operands: Operand, loc: ir.Location | None = None, results: Sequence[TensorInfo] = (), **attributes: Any
+    name: str, /, *operands: Operand, loc: ir.Location | None = None, results: Sequence[TensorInfo] = (), **attributes: Any
 ) -> ir.Value:
     """Create the op `tw.<name>` at the current insertion point and return its single result.
 
@@ -37,7 +37,7 @@ def build(
 
 
 def build_many(
-    name: str, *operands: Operand, loc: ir.Location | None = None, results: Sequence[TensorInfo] = (), **attributes: Any
+    name: str, /, *operands: Operand, loc: ir.Location | None = None, results: Sequence[TensorInfo] = (), **attributes: Any
 ) -> list[ir.Value]:
     """Like `build`, for ops with several results."""
     spec = _find(name)

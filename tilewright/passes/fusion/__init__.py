@@ -1,0 +1,1 @@
+"""Fusion of `tw` ops into kernels: which ops may share one launch (`rules`), the grouping (`groups`) and the pass (`fuse`)."""

@@ -1,0 +1,288 @@
+"""Grouping of the ops of a function into kernels: one pass over the ops in program order, with a cycle check on the group graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tilewright.core.mlir import ir
+from tilewright.dialects import tw
+from tilewright.passes.fusion.rules import (
+    Role,
+    Shape,
+    domain_of,
+    keeps_last_dim,
+    merged_domain,
+    reduces_last_only,
+    role_of,
+    without_units,
+)
+
+
+@dataclass(eq=False)
+class Group:
+    """Ops that become one kernel, in program order."""
+
+    ops: list[ir.Operation]
+    anchor: str | None = None
+    domain: Shape | None = None
+    has_rows: bool = False
+    closed: bool = False
+    """Nothing more may join: a column reduction, or an op that does not fuse."""
+    ancestors: set[Group] = field(default_factory=set)
+
+    @property
+    def is_loop(self) -> bool:
+        return self.anchor is None and self.domain is not None
+
+
+class Grouping:
+    """The grouping of one block. `groups` lists the kernels, `member` maps an op to its group."""
+
+    def __init__(self, block: ir.Block, max_ops: int) -> None:
+        self.max_ops = max_ops
+        self.member: dict[ir.Operation, Group] = {}
+        self.groups: list[Group] = []
+        self.pending: set[ir.Operation] = set()
+        """Inline and movement ops, copied into the groups that use them."""
+        ops = [op.operation for op in block.operations]
+        self.returned = set(ops[-1].operands) if ops else set()
+        for op in ops[:-1]:
+            self._place(op)
+        for op in ops[:-1]:
+            if op in self.pending and self._needs_own_kernel(op):
+                self._new_group(op, closed=True)
+
+    def _place(self, op: ir.Operation) -> None:
+        match role_of(op):
+            case Role.OUTSIDE:
+                return
+            case Role.INLINE | Role.MOVEMENT:
+                if not self._follow_anchor(op):
+                    self.pending.add(op)
+            case Role.ANCHOR:
+                self._new_group(op, anchor=tw.short_name(op))
+            case Role.POINTWISE:
+                if not self._join_epilogue(op) and not self._join_loop(op):
+                    self._new_group(op, domain=domain_of(op))
+            case Role.ROWS:
+                if not reduces_last_only(op):
+                    self._place_column_reduction(op)
+                elif not self._join_loop(op):
+                    self._new_group(op, domain=domain_of(op), rows=True)
+            case Role.ALONE:
+                self._new_group(op, closed=True)
+
+    def _new_group(
+        self, op: ir.Operation, *, anchor: str | None = None, domain: Shape | None = None, rows: bool = False, closed: bool = False
+    ) -> Group:
+        group = Group([op], anchor, domain, rows, closed)
+        self.groups.append(group)
+        self.member[op] = group
+        group.ancestors = self._ancestors_through(op.operands)
+        return group
+
+    def _producers(self, op: ir.Operation) -> list[Group]:
+        """Groups that produce operands of `op`, through pending ops (they would be copied along)."""
+        found: list[Group] = []
+        for value in op.operands:
+            for group in self._groups_behind(value):
+                if group not in found:
+                    found.append(group)
+        return found
+
+    def _groups_behind(self, value: ir.Value) -> list[Group]:
+        owner = value.owner
+        if isinstance(owner, ir.Block):
+            return []
+        op = owner.operation
+        if op in self.member:
+            return [self.member[op]]
+        return [g for v in op.operands for g in self._groups_behind(v)]
+
+    def _ancestors_through(self, values: Iterable[ir.Value]) -> set[Group]:
+        result: set[Group] = set()
+        for value in values:
+            for group in self._groups_behind(value):
+                result |= group.ancestors
+                result.add(group)
+        return result
+
+    def _join(self, op: ir.Operation, group: Group) -> None:
+        group.ops.append(op)
+        self.member[op] = group
+        added = self._ancestors_through(op.operands) - {group}
+        group.ancestors |= added
+        for other in self.groups:
+            if group in other.ancestors:
+                other.ancestors |= added
+
+    def _makes_cycle(self, op: ir.Operation, group: Group) -> bool:
+        """True when an operand of `op` depends on `group` through something outside it."""
+        for value in op.operands:
+            owner = value.owner
+            direct = not isinstance(owner, ir.Block) and self.member.get(owner.operation) is group
+            if direct:
+                continue
+            for behind in self._groups_behind(value):
+                if group in behind.ancestors:
+                    return True
+                if behind is group and not self._only_copies_between(value, group):
+                    return True
+        return False
+
+    def _only_copies_between(self, value: ir.Value, group: Group) -> bool:
+        owner = value.owner
+        if isinstance(owner, ir.Block):
+            return True
+        op = owner.operation
+        if op in self.member:
+            return self.member[op] is group or group not in self.member[op].ancestors
+        return op in self.pending and all(self._only_copies_between(v, group) for v in op.operands)
+
+    def _single_use(self, value: ir.Value) -> bool:
+        return value not in self.returned and len(list(value.uses)) == 1
+
+    def _join_epilogue(self, op: ir.Operation) -> bool:
+        """A pointwise op becomes part of an anchor's epilogue when it is the only user of the anchor's result and has its shape."""
+        if tw.short_name(op) != "pointwise" or len(op.results) != 1:
+            return False
+        for value in op.operands:
+            owner = value.owner
+            group = None if isinstance(owner, ir.Block) else self.member.get(owner.operation)
+            if group is None or group.anchor != "matmul" or group.closed or not self._single_use(value):
+                continue
+            if owner.operation != group.ops[-1] or tw.tensor_info(value).shape != domain_of(op):
+                continue
+            if len(group.ops) < self.max_ops and not self._makes_cycle(op, group):
+                self._join(op, group)
+                return True
+        return False
+
+    def _follow_anchor(self, op: ir.Operation) -> bool:
+        """The transpose of an attention's only result is stored by the attention kernel itself."""
+        if tw.short_name(op) != "transpose":
+            return False
+        owner = op.operands[0].owner
+        group = None if isinstance(owner, ir.Block) else self.member.get(owner.operation)
+        if group is None or group.anchor != "attention" or owner.operation != group.ops[-1]:
+            return False
+        if tw.get(op, "permutation") != (0, 2, 1, 3) or not self._single_use(op.operands[0]):
+            return False
+        self._join(op, group)
+        return True
+
+    def _join_loop(self, op: ir.Operation) -> bool:
+        """Join the loop kernels that produce operands of `op`: all that fit become one."""
+        rows = role_of(op) is Role.ROWS
+        domain = domain_of(op)
+        if tw.short_name(op) == "gather" or self._feeds_column_reduction(op):
+            return False
+        chosen: Group | None = None
+        for group in sorted(self._producers(op), key=self.groups.index, reverse=True):
+            if not group.is_loop or group.closed or not self._reads_rows_of(op, group) or self._makes_cycle(op, group):
+                continue
+            fitted = merged_domain(group.domain or (), domain, group.has_rows or rows)
+            if fitted is None:
+                continue
+            if chosen is None:
+                if len(group.ops) >= self.max_ops:
+                    continue
+                chosen, domain = group, fitted
+            elif len(group.ops) + len(chosen.ops) < self.max_ops and chosen not in group.ancestors and not self._path(group, chosen):
+                chosen = self._merge(group, chosen)
+                domain = fitted
+        if chosen is None:
+            return False
+        chosen.domain = domain
+        chosen.has_rows |= rows
+        self._join(op, chosen)
+        return True
+
+    def _feeds_column_reduction(self, op: ir.Operation) -> bool:
+        """True when the only user reduces over other than the last dimension: that kernel computes the op while it reads."""
+        if not all(self._single_use(r) for r in op.results):
+            return False
+        users = [use.owner.operation for r in op.results for use in r.uses]
+        return all(role_of(u) is Role.ROWS and not reduces_last_only(u) for u in users)
+
+    def _path(self, source: Group, target: Group) -> bool:
+        """True when `target` depends on `source` through a third group, or directly."""
+        return source in target.ancestors
+
+    def _merge(self, one: Group, other: Group) -> Group:
+        order = {op: i for i, op in enumerate(self.member)}
+        other.ops = sorted(other.ops + one.ops, key=order.__getitem__)
+        for op in one.ops:
+            self.member[op] = other
+        other.has_rows |= one.has_rows
+        other.ancestors |= one.ancestors
+        other.ancestors -= {one, other}
+        self.groups.remove(one)
+        for group in self.groups:
+            if one in group.ancestors or other in group.ancestors:
+                group.ancestors = (group.ancestors - {one}) | other.ancestors | {other}
+        return other
+
+    def _reads_rows_of(self, op: ir.Operation, group: Group) -> bool:
+        """Operands from `group` are read element by element (directly or through unit reshapes), not moved."""
+        for value in op.operands:
+            owner = value.owner
+            while not isinstance(owner, ir.Block) and owner.operation in self.pending:
+                if role_of(owner.operation) is Role.MOVEMENT and group in self._groups_behind(owner.operation.results[0]):
+                    return False
+                if not owner.operation.operands:
+                    break
+                owner = owner.operation.operands[0].owner
+        return True
+
+    def _place_column_reduction(self, op: ir.Operation) -> None:
+        """A reduction over other than the last dimension takes its pointwise producers along when nothing else uses them."""
+        shape = domain_of(op)
+        for group in self._producers(op):
+            last = group.ops[-1]
+            movable = (
+                group.is_loop
+                and not group.closed
+                and not group.has_rows
+                and without_units(group.domain or ()) == without_units(shape)
+                and all(self._single_use(r) for r in last.results)
+                and all(self._used_inside(o, group) for o in group.ops[:-1])
+                and self._reads_rows_of(op, group)
+                and not self._makes_cycle(op, group)
+            )
+            if movable and tw.short_name(op) == "reduce":
+                self._join(op, group)
+                group.closed = True
+                return
+        self._new_group(op, domain=shape, rows=True, closed=True)
+
+    def _used_inside(self, op: ir.Operation, group: Group) -> bool:
+        return all(
+            r not in self.returned and all(self.member.get(use.owner.operation) is group for use in r.uses) for r in op.results
+        )
+
+    def _needs_own_kernel(self, op: ir.Operation) -> bool:
+        """A pending op that someone outside kernels needs (the function's return, a reshape that stays outside)."""
+        for result in op.results:
+            if result in self.returned:
+                return True
+            for use in result.uses:
+                user = use.owner.operation
+                if user in self.member:
+                    if role_of(op) is Role.MOVEMENT and not self._foldable(op, self.member[user]):
+                        return True
+                elif user in self.pending:
+                    if role_of(op) is Role.MOVEMENT and not keeps_last_dim(op):
+                        return True
+                else:
+                    return True
+        return False
+
+    def _foldable(self, op: ir.Operation, group: Group) -> bool:
+        """Movement is folded into anchors that read operands by strides, and into loops when rows stay contiguous."""
+        if group.anchor == "attention":
+            return tw.short_name(op) == "transpose" and keeps_last_dim(op)
+        if group.anchor == "matmul":
+            return tw.short_name(op) == "transpose" and keeps_last_dim(op) and op.results[0] in set(group.ops[0].operands)
+        return group.closed or keeps_last_dim(op)
