@@ -1,0 +1,173 @@
+"""Seam 4, the epilogue: the fused pointwise region applied to accumulators, with its operands loaded and its results stored.
+
+Light epilogues run on the accumulators in registers. Heavy ones (an exp costs some twenty instructions, and a micro-kernel has
+two dozen accumulators) and those of a ragged last panel run row by row over a tile in scratch that stays in the first-level
+cache: the code is written once instead of once per accumulator, and rows or columns past the end are never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tilewright.core.mlir import arith, ir, vector
+from tilewright.core.symbolic import Dim
+from tilewright.lowering.templates.control import for_loop, if_else
+from tilewright.lowering.templates.index_math import Index, IndexMath
+from tilewright.lowering.templates.matmul.problem import Access, MatmulProblem
+from tilewright.lowering.templates.memory import Flat
+
+LIGHT_COST = 6
+"""Instructions per element up to which an epilogue is repeated for every accumulator."""
+
+
+@dataclass(frozen=True)
+class Epilogue:
+    """`apply(accumulator, operands)` emits the results for one vector; `cost` estimates its instructions per vector."""
+
+    apply: Callable[[ir.Value, list[ir.Value]], list[ir.Value]]
+    cost: int
+
+
+IDENTITY = Epilogue(lambda accumulator, operands: [accumulator], 0)
+"""Store the product as it is."""
+
+
+class EpilogueStore:
+    """Applies an epilogue at places of the iteration space and stores its results."""
+
+    def __init__(
+        self, problem: MatmulProblem, epilogue: Epilogue, index: IndexMath, operands: Sequence[Flat], results: Sequence[Flat],
+        nr: int, lanes: int,
+    ) -> None:
+        self._problem, self._epilogue, self._index = problem, epilogue, index
+        self._operands, self._results = operands, results
+        self._nr, self._lanes = nr, lanes
+
+    @property
+    def in_registers(self) -> bool:
+        """Whether accumulators are stored directly, which needs whole panels and a cheap epilogue with plain operands."""
+        whole = isinstance(self._problem.n, int) and self._problem.n % self._nr == 0
+        plain = all(_is_vector(a) or _is_uniform(a) for a in (*self._problem.operands, *self._problem.results))
+        return whole and plain and self._epilogue.cost <= LIGHT_COST
+
+    def begin(self, batch: Sequence[Index], panel: Index) -> None:
+        """Fix the batch element and the panel."""
+        index = self._index
+        self._column = index.mul(panel, self._nr)
+        self._bases = [
+            self._sum(access.batch, batch) for access in (*self._problem.operands, *self._problem.results)
+        ]
+
+    def prefetch_rows(self, rows: Sequence[Index]) -> None:
+        """Ask for the result lines of a tile before its k loop, so that the stores do not wait."""
+        for access, flat, base in self._result_places():
+            if _is_vector(access):
+                for row in rows:
+                    flat.prefetch(self._offset(access, base, row, 0), write=True)
+
+    def store_registers(self, tile: Sequence[Sequence[ir.Value]], rows: Sequence[Index]) -> None:
+        """Results of `tile[row][vector]`. Rows may repeat: they then store equal values twice."""
+        for row, vectors in zip(rows, tile):
+            for part, accumulator in enumerate(vectors):
+                self._store_vector(accumulator, row, part, None)
+
+    def store_tile(self, tile: Flat, first_row: Index, rows: Index) -> None:
+        """Results of the first `rows` rows of a `[mr][nr]` tile in memory, row by row."""
+        index, nr, lanes = self._index, self._nr, self._lanes
+        parts = range(nr // lanes)
+
+        def run(masks: Sequence[ir.Value | None]) -> None:
+            def one_row(row: ir.Value, _: list[ir.Value]) -> None:
+                for part in parts:
+                    accumulator = tile.load_vector(index.add(index.mul(row, nr), part * lanes), lanes)
+                    self._store_vector(accumulator, index.add(first_row, row), part, masks[part])
+
+            for_loop(index, 0, rows, 1, one_row)
+
+        n = self._problem.n
+        if isinstance(n, int) and n % nr == 0:
+            run([None] * len(parts))
+            return
+        left = index.sub(index.dim(n), self._column)
+
+        def ragged() -> None:
+            kind = ir.VectorType.get([lanes], ir.IntegerType.get_signless(1))
+            run([vector.create_mask(kind, [index.value(index.sub(left, part * lanes))]) for part in parts])
+
+        if_else(index.compare("ge", left, nr), lambda: run([None] * len(parts)), ragged)
+
+    def _store_vector(self, accumulator: ir.Value, row: Index, part: int, mask: ir.Value | None) -> None:
+        operands = [
+            self._load(access, flat, self._offset(access, base, row, part), part, base, row, mask)
+            for access, flat, base in zip(self._problem.operands, self._operands, self._bases)
+        ]
+        values = self._epilogue.apply(accumulator, operands)
+        for value, (access, flat, base) in zip(values, self._result_places()):
+            if _is_vector(access):
+                flat.store_vector(value, self._offset(access, base, row, part), mask)
+                continue
+            for lane in range(self._lanes):
+                at = self._lane_offset(access, base, row, part, lane)
+                scalar = vector.extract(value, [], [lane])
+                if mask is None:
+                    flat.store(scalar, at)
+                else:
+                    if_else(vector.extract(mask, [], [lane]), lambda scalar=scalar, at=at: flat.store(scalar, at))
+
+    def _load(
+        self, access: Access, flat: Flat, offset: Index, part: int, base: Index, row: Index, mask: ir.Value | None
+    ) -> ir.Value:
+        if _is_vector(access):
+            return flat.load_vector(offset, self._lanes, mask)
+        if _is_uniform(access):
+            scalar = flat.load(offset)
+            return vector.broadcast(ir.VectorType.get([self._lanes], scalar.type), scalar)
+        scalars = [flat.load(self._lane_offset(access, base, row, part, lane)) for lane in range(self._lanes)]
+        return vector.from_elements(ir.VectorType.get([self._lanes], scalars[0].type), scalars)
+
+    def _result_places(self) -> list[tuple[Access, Flat, Index]]:
+        return list(zip(self._problem.results, self._results, self._bases[len(self._problem.operands) :]))
+
+    def _offset(self, access: Access, base: Index, row: Index, part: int) -> Index:
+        """The offset of the first column of vector `part` of a row."""
+        index = self._index
+        at = index.add(base, index.mul(row, index.dim(access.m)))
+        return at if _is_uniform(access) else index.add(at, self._along_columns(access, index.add(self._column, part * self._lanes)))
+
+    def _lane_offset(self, access: Access, base: Index, row: Index, part: int, lane: int) -> Index:
+        """The offset of one column, clamped to the last one."""
+        index = self._index
+        at = index.add(base, index.mul(row, index.dim(access.m)))
+        column = index.add(self._column, part * self._lanes + lane)
+        last = index.sub(index.dim(self._problem.n), 1)
+        return index.add(at, self._along_columns(access, index.min(column, last)))
+
+    def _along_columns(self, access: Access, column: Index) -> Index:
+        index, sizes = self._index, self._problem.n_steps
+        if not sizes:
+            return 0
+        if len(sizes) == 1:
+            return index.mul(column, index.dim(access.n[0]))
+        return self._sum(access.n, index.delinearize(column, [index.dim(s) for s in sizes]))
+
+    def _sum(self, strides: Sequence[Dim], coordinates: Sequence[Index]) -> Index:
+        index = self._index
+        total: Index = 0
+        for stride, coordinate in zip(strides, coordinates):
+            total = index.add(total, index.mul(coordinate, index.dim(stride)))
+        return total
+
+
+def vector_constant(value: float, lanes: int) -> ir.Value:
+    """A splat f32 constant."""
+    kind = ir.VectorType.get([lanes], ir.F32Type.get())
+    return arith.constant(kind, ir.DenseElementsAttr.get_splat(kind, ir.FloatAttr.get(kind.element_type, value)))
+
+
+def _is_vector(access: Access) -> bool:
+    return not access.n or access.n[-1] == 1
+
+
+def _is_uniform(access: Access) -> bool:
+    return all(stride == 0 for stride in access.n)
