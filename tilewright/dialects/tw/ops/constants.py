@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tilewright.dialects.tw.layouts import apply_layout
 from tilewright.dialects.tw.spec import Arguments, Attribute, Constraint, Kind, OpSpec, ReferenceContext, register_op
 from tilewright.dialects.tw.types import INTEGERS, TensorInfo, numpy_dtype, tensor_info
 
@@ -88,7 +89,7 @@ class WeightOp(OpSpec):
 
     @staticmethod
     def reference(context: ReferenceContext, args: Arguments) -> list[np.ndarray]:
-        return [np.asarray(context.weights[args.name])]
+        return [apply_layout(np.asarray(context.weights[args.name]), args.layout)]
 
 
 @register_op

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tilewright.core.symbolic import Dim
+from tilewright.dialects.tw.layouts import panels_shape, unpack_panels
 from tilewright.dialects.tw.ops.reduction import wide
 from tilewright.dialects.tw.spec import Arguments, Attribute, Constraint, Kind, Operand, OpSpec, ReferenceContext, register_op
 from tilewright.dialects.tw.types import TensorInfo, broadcast_shapes
@@ -84,3 +85,37 @@ class GroupedMatmulOp(OpSpec):
             out[start:end] = (wide(args.lhs[start:end]) @ wide(args.rhs[group])).astype(args.lhs.dtype)
             start = int(end)
         return [out]
+
+
+@register_op
+class UnpackOp(OpSpec):
+    """The plain matrix `[K, N]` (`[N, K]` if `transposed`) that packed panels `[ceildiv(N, nr), K, nr]` stand for.
+
+    Stands in kernels between a packed weight and the matmul that reads its panels; nothing is unpacked when the kernel runs.
+    """
+
+    name = "unpack"
+    operands = (Operand("panels", "[ceildiv(N, nr), K, nr]"),)
+    attributes = (
+        Attribute("columns", Kind.INT, "N"),
+        Attribute("transposed", Kind.BOOL, "the matrix is [N, K]", False),
+    )
+    constraints = (
+        Constraint(
+            "U1",
+            "panels are a static [ceildiv(columns, nr), K, nr]",
+            lambda a: a.panels.rank == 3
+            and a.panels.is_static
+            and a.panels.shape == panels_shape(a.panels.shape[1], a.columns, a.panels.shape[2]),
+        ),
+    )
+    example = '%w = "tw.unpack"(%p) {columns = 100 : i64, transposed = true} : (tensor<3x64x48xf32>) -> tensor<100x64xf32>'
+
+    @staticmethod
+    def infer(args: Arguments) -> list[TensorInfo]:
+        k = args.panels.shape[1]
+        return [args.panels.with_shape((args.columns, k) if args.transposed else (k, args.columns))]
+
+    @staticmethod
+    def reference(context: ReferenceContext, args: Arguments) -> list[np.ndarray]:
+        return [unpack_panels(args.panels, transposed=args.transposed, n=args.columns)]
