@@ -1,0 +1,121 @@
+"""Writing artifacts (docs/artifact.md). Weights are streamed from where they lie; their hashes are computed in a second thread."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import tilewright
+from tilewright.core.diagnostics import InputError
+from tilewright.runtime.artifact import HEADER, MAGIC, PAGE, WEIGHT_ALIGNMENT
+from tilewright.runtime.manifest import FORMAT_VERSION
+from tilewright.targets import Target
+
+
+class ArtifactWriter:
+    """Collects the parts of an artifact into a temporary file beside `path`, which takes its place in `finish`.
+
+    Use it as a context manager: without `finish`, nothing is left behind. Raises InputError when the file cannot be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        try:
+            handle, self._temporary = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
+        except OSError as error:
+            raise InputError(f"cannot write {self.path}", why=error.strerror or str(error)) from error
+        self._file = os.fdopen(handle, "wb")
+        self._file.write(b"\0" * HEADER.size)
+        self._hasher = ThreadPoolExecutor(1, thread_name_prefix="tilewright-hash")
+        self._weights: list[dict[str, Any]] = []
+        self._known: dict[tuple[str, str], int] = {}
+        self._code: list[dict[str, Any]] = []
+        self._entry_points: list[dict[str, Any]] = []
+        self._hashes: list[tuple[dict[str, Any], Future[str]]] = []
+        self._done = False
+
+    def __enter__(self) -> ArtifactWriter:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._hasher.shutdown(wait=True)
+        self._file.close()
+        if not self._done:
+            os.unlink(self._temporary)
+
+    def add_weight(self, name: str, dtype: str, shape: tuple[int, ...], layout: str, data: np.ndarray[Any, Any]) -> int:
+        """Add a weight and return its index. `data` holds its bytes in the layout's order and must not change before `finish`.
+
+        A weight that was added before with the same name and layout is not written again.
+        """
+        key = (name, layout)
+        if key not in self._known:
+            raw = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
+            entry: dict[str, Any] = {"name": name, "dtype": dtype, "shape": list(shape), "layout": layout}
+            # The first weight starts a page, so that none shares a page with the header.
+            alignment = WEIGHT_ALIGNMENT if self._weights else PAGE
+            self._write_section(entry, memoryview(raw), alignment)
+            self._known[key] = len(self._weights)
+            self._weights.append(entry)
+        return self._known[key]
+
+    def add_code(self, target: Target, data: bytes, entry_points: list[dict[str, Any]], kernels: list[dict[str, Any]]) -> None:
+        """Add the shared object for `target`.
+
+        `entry_points`: one {name, symbol, arena_bytes, scratch_bytes, weights} for each entry point; `weights` are indices that
+        `add_weight` returned, in the order that the code expects. `kernels` is recorded as it is.
+        """
+        entry: dict[str, Any] = {
+            "target": target.name, "triple": target.triple, "requires": list(target.requires), "entry_points": entry_points,
+            "kernels": kernels,
+        }
+        self._write_section(entry, memoryview(data), PAGE)
+        self._code.append(entry)
+
+    def add_entry_point(
+        self, name: str, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]], symbols: list[dict[str, Any]], structure: Any = None,
+    ) -> None:
+        """Describe an entry point: ports {name, dtype, shape: [expressions]}, symbols {name, min, max}, the outputs' nesting."""
+        self._entry_points.append(
+            {"name": name, "inputs": inputs, "outputs": outputs, "symbols": symbols, "output_structure": structure}
+        )
+
+    def finish(self, report: Any = None) -> None:
+        """Write the manifest and put the file in its place."""
+        for entry, digest in self._hashes:
+            entry["sha256"] = digest.result()
+        manifest = {
+            "producer": f"tilewright {tilewright.__version__}", "entry_points": self._entry_points, "weights": self._weights,
+            "code": self._code, "report": report,
+        }
+        data = json.dumps(manifest, separators=(",", ":")).encode()
+        offset = self._align(PAGE)
+        self._file.write(data)
+        self._file.seek(0)
+        self._file.write(HEADER.pack(MAGIC, FORMAT_VERSION, 0, offset, len(data), hashlib.sha256(data).digest()))
+        self._file.close()
+        os.chmod(self._temporary, 0o644)
+        os.replace(self._temporary, self.path)
+        self._done = True
+
+    def _write_section(self, entry: dict[str, Any], data: memoryview, alignment: int) -> None:
+        entry["offset"] = self._align(alignment)
+        entry["nbytes"] = data.nbytes
+        self._hashes.append((entry, self._hasher.submit(lambda: hashlib.sha256(data).hexdigest())))
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise InputError(f"cannot write {self.path}", why=error.strerror or str(error)) from error
+
+    def _align(self, alignment: int) -> int:
+        position = self._file.tell()
+        padding = -position % alignment
+        self._file.write(b"\0" * padding)
+        return position + padding
