@@ -112,10 +112,10 @@ def _wanted_anchor(leaf: _Leaf) -> str | None:
     if find_pass(name) is not None:
         return ROOT_ANCHOR if leaf.path else None
     wanted = ANCHORS.get(name, "")
+    if leaf.anchor in FATAL.get(name, ()):
+        return wanted or ROOT_ANCHOR
     if wanted == "function":
         return None if leaf.anchor in (*_FUNCTIONS, "any") else wanted
-    if leaf.anchor in FATAL.get(name, ()):
-        return ROOT_ANCHOR
     return wanted if wanted not in ("", leaf.anchor) else None
 
 
