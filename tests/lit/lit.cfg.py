@@ -7,8 +7,12 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import lit.formats
+
+config: Any = globals()["config"]  # lit puts these two there
+lit_config: Any = globals()["lit_config"]
 
 here = Path(__file__).resolve().parent
 repository = here.parent.parent

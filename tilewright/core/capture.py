@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -95,17 +95,22 @@ class DiagnosticLog:
         return taken
 
 
+def log_of(context: ir.Context) -> DiagnosticLog | None:
+    """The log that `new_context` gave to the context; None for a context made otherwise."""
+    return getattr(context, "diagnostic_log", None)
+
+
 @contextmanager
-def capture(context: ir.Context) -> Iterator[DiagnosticLog]:
+def capture(context: ir.Context) -> Generator[DiagnosticLog]:
     """Collect what `context` reports inside the `with` block. The context's own log, where it has one, gets it too."""
     log = DiagnosticLog()
-    handler = context.attach_diagnostic_handler(log.record)
+    handler: Any = context.attach_diagnostic_handler(log.record)
     try:
         yield log
     finally:
         handler.detach()
-        outer = getattr(context, "diagnostic_log", None)
-        if isinstance(outer, DiagnosticLog):
+        outer = log_of(context)
+        if outer is not None:
             outer.entries += log.entries
 
 

@@ -40,9 +40,7 @@ class Expectation:
             return False
         if not self.regex:
             return self.text in diagnostic.message
-        pattern = "".join(
-            part if index % 2 else re.escape(part) for index, part in enumerate(re.split(r"\{\{(.*?)\}\}", self.text))
-        )
+        pattern = "".join(part if index % 2 else re.escape(part) for index, part in enumerate(re.split(r"\{\{(.*?)\}\}", self.text)))
         return re.search(pattern, diagnostic.message) is not None
 
 
@@ -94,7 +92,8 @@ def mismatches(diagnostics: Sequence[Diagnostic], expected: Sequence[Expectation
             problems.append(TilewrightError(f"unexpected {diagnostic.severity}: {diagnostic.message}", where=where))
     for unmet in open_expectations:
         at = f" at line {unmet.line}" if unmet.line and unmet.line != unmet.written else ""
-        problems.append(TilewrightError(f"expected {unmet.severity} {{{{{unmet.text}}}}}{at} did not come", where=f"{file}:{unmet.written}"))
+        what = f"expected {unmet.severity} {{{{{unmet.text}}}}}{at} did not come"
+        problems.append(TilewrightError(what, where=f"{file}:{unmet.written}"))
     return problems
 
 

@@ -15,7 +15,7 @@ from tilewright.core.plan import Step
 if TYPE_CHECKING:
     from tilewright.core.mlir import ir
 
-Write = Callable[[str], None]
+Write = Callable[[str], object]
 """Takes whole lines of text, such as `sys.stderr.write`."""
 
 Verifier = Callable[["ir.Module"], None]
@@ -50,7 +50,7 @@ class PrintStyle:
 
     def text(self, operation: ir.Operation) -> str:
         # The custom printer of an invalid op may crash. Unless told that the op is valid, MLIR checks, and falls back to the generic form.
-        return operation.get_asm(enable_debug_info=self.debug_info, print_generic_op_form=self.generic, assume_verified=self.generic)
+        return str(operation.get_asm(enable_debug_info=self.debug_info, print_generic_op_form=self.generic, assume_verified=self.generic))
 
 
 class Verify(Instrument):
@@ -65,12 +65,12 @@ class Verify(Instrument):
 
 def verify_module(module: ir.Module, verifier: Verifier | None = None) -> None:
     """Raises VerifyError with the op's location."""
-    from tilewright.core.mlir import ir
+    from tilewright.core.mlir import MLIRError
 
     with capture(module.context) as log:
         try:
             valid = bool(module.operation.verify())
-        except ir.MLIRError:
+        except MLIRError:
             valid = False
         if not valid:
             raise error_from(VerifyError, log.entries, "the IR is invalid")

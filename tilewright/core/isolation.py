@@ -163,8 +163,7 @@ def _spawn(task: Task[Any], stderr: IO[bytes]) -> tuple[int, int]:
             stdout=stderr,
             stderr=stderr,
             pass_fds=(write_end,),
-            process_group=0 if sys.version_info >= (3, 11) else None,
-            preexec_fn=None if sys.version_info >= (3, 11) else os.setpgrp,
+            start_new_session=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         )
     os.close(write_end)

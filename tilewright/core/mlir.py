@@ -68,14 +68,17 @@ if TYPE_CHECKING:
         vector,
     )
 
+MLIRError: type[Exception] = vars(ir)["MLIRError"]
+"""What the bindings raise when MLIR fails; they define it where type checkers do not see it."""
+
 _DIALECTS = (
     "affine", "amdgpu", "arith", "bufferization", "builtin", "cf", "complex", "func", "gpu", "index", "irdl", "linalg", "llvm", "math",
     "memref", "nvgpu", "nvvm", "rocdl", "scf", "shape", "tensor", "transform", "ub", "vector",
 )  # fmt: skip
 
 __all__ = [
-    "BINDINGS", "DIALECT", "LLVM_MAJOR", "affine", "amdgpu", "arith", "bufferization", "builtin", "cf", "complex", "func", "gpu", "index",
-    "ir", "irdl", "linalg", "llvm", "llvm_version", "math", "memref", "new_context", "nvgpu", "nvvm", "passmanager", "rocdl",
+    "BINDINGS", "DIALECT", "LLVM_MAJOR", "MLIRError", "affine", "amdgpu", "arith", "bufferization", "builtin", "cf", "complex", "func",
+    "gpu", "index", "ir", "irdl", "linalg", "llvm", "llvm_version", "math", "memref", "new_context", "nvgpu", "nvvm", "passmanager", "rocdl",
     "scf", "shape", "tensor", "transform", "ub", "vector",
 ]  # fmt: skip
 
@@ -103,7 +106,7 @@ def llvm_version() -> str:
 
 
 def new_context() -> ir.Context:
-    """A context with every upstream dialect registered, whose diagnostics are recorded, not printed (`context.diagnostic_log`).
+    """A context with every upstream dialect registered, whose diagnostics are recorded, not printed (`capture.log_of`).
 
     It uses no threads: our parallelism is by process, and a process with threads cannot be forked safely.
     """

@@ -1,6 +1,7 @@
 """The text of option values in a pipeline: `8`, `true`, `"two words"`, `a,b`, `none`.
 
-A value is bare where it can be, else in double quotes with `\\"` and `\\\\`. A list has commas between its elements, `{}` is the empty list.
+A value is bare where it can be, else in double quotes with `\\"` and `\\\\`. A list has commas between its elements; `{}` is the
+empty list.
 """
 
 from __future__ import annotations

@@ -95,10 +95,10 @@ def _run_ours(step: Step, module: ir.Module) -> None:
 
 
 def _run_upstream(manager: passmanager.PassManager, module: ir.Module) -> None:
-    from tilewright.core.mlir import ir
+    from tilewright.core.mlir import MLIRError
 
     with capture(module.context) as log:
         try:
             manager.run(module.operation)
-        except ir.MLIRError as error:
+        except MLIRError as error:
             raise error_from(PassError, log.entries, str(error)) from error

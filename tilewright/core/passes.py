@@ -119,6 +119,6 @@ def _describe(cls: type[Pass], field: dataclasses.Field[Any], annotation: Any) -
     if field.default_factory is not dataclasses.MISSING:
         raise TypeError(f"option {field.name!r} of {cls.__name__} has a default factory; options need plain immutable defaults")
     required = field.default is dataclasses.MISSING
-    default = None if required else field.default
+    default: Any = None if required else field.default
     name = field.name.replace("_", "-")
     return PassOption(name, field.name, kind, optional, required, default, str(field.metadata.get("help", "")))

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from tilewright.core.capture import capture
 from tilewright.core.diagnostics import ToolchainError
 from tilewright.core.isolation import Death, Finished, Report, run_isolated
 
@@ -93,9 +94,10 @@ def _survey(jobs: Sequence[Job]) -> dict[Job, str]:
 
 
 def _try_all(jobs: Sequence[Job], start: int, report: Report) -> None:
-    from tilewright.core.mlir import ir, new_context, passmanager
+    from tilewright.core.mlir import MLIRError, ir, new_context, passmanager
 
-    with new_context():
+    context = new_context()
+    with context, capture(context) as log:
         for index in range(start, len(jobs)):
             name, pipeline, source = jobs[index]
             answer = ""
@@ -103,8 +105,8 @@ def _try_all(jobs: Sequence[Job], start: int, report: Report) -> None:
                 manager = passmanager.PassManager.parse(pipeline.format(name))
                 if not pipeline.startswith("no.such-op"):
                     manager.run(ir.Module.parse(source).operation)
-            except (ValueError, ir.MLIRError) as error:
-                answer = _classify(f"{error} {[d.message for d in ir.Context.current.diagnostic_log.take()]}")
+            except (ValueError, MLIRError) as error:
+                answer = _classify(f"{error} {[d.message for d in log.take()]}")
             report((index, answer))
 
 

@@ -90,7 +90,8 @@ def opt(
     Passes run in a child process: a crash, an abort or a hang of MLIR ends in an error that names the pass, with a reproducer.
     """
     if list_passes or help_pass:
-        from tilewright.tools.opt_listing import describe_pass, list_passes as listing
+        from tilewright.tools.opt_listing import describe_pass
+        from tilewright.tools.opt_listing import list_passes as listing
 
         sys.stdout.write(describe_pass(help_pass) if help_pass else listing(list_passes))
         return

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from tilewright.core.capture import Diagnostic, error_from
+from tilewright.core.capture import Diagnostic, capture, error_from, log_of
 from tilewright.core.diagnostics import InputError, TilewrightError
 from tilewright.core.instruments import (
     Announce,
@@ -26,7 +26,7 @@ from tilewright.core.instruments import (
     verify_module,
 )
 from tilewright.core.isolation import Report
-from tilewright.core.mlir import ir, new_context
+from tilewright.core.mlir import MLIRError, ir, new_context
 from tilewright.core.pass_manager import PassManager
 from tilewright.core.plan import Step, plan_pipeline
 
@@ -113,7 +113,7 @@ def ir_before(job: OptJob, chunk: Chunk, index: int, report: Report) -> str:
     """The IR of `chunk` before the step `index` of the pipeline, in generic form with locations."""
     context = _new_context()
     with context:
-        module = _parse(chunk)
+        module = _parse(chunk, context)
         PassManager(plan_pipeline(job.pipeline)[:index]).run(module)
         return PrintStyle(debug_info=True, generic=True).text(module.operation) + "\n"
 
@@ -125,7 +125,7 @@ def _run_chunk(job: OptJob, steps: tuple[Step, ...], chunk: Chunk, report: Repor
     failed: TilewrightError | None = None
     with context:
         try:
-            module = _parse(chunk)
+            module = _parse(chunk, context)
             verifier = _tw_verifier()
             # Passes must be given valid IR, or what they do with it says nothing.
             verify_module(module, verifier)
@@ -140,7 +140,8 @@ def _run_chunk(job: OptJob, steps: tuple[Step, ...], chunk: Chunk, report: Repor
             output = _end_line(job.style.text(module.operation))
         except TilewrightError as error:
             failed = error
-    return ChunkResult(output, failed, tuple(context.diagnostic_log.entries), tuple(timing.seconds))
+    log = log_of(context)
+    return ChunkResult(output, failed, tuple(log.entries if log else ()), tuple(timing.seconds))
 
 
 def _announce(report: Report, index: int, step: Step) -> None:
@@ -175,14 +176,13 @@ def _tw_verifier() -> Verifier:
     return tw.verify
 
 
-def _parse(chunk: Chunk) -> ir.Module:
-    context = ir.Context.current
-    seen = len(context.diagnostic_log.entries)
-    try:
-        # Empty lines in front keep the line numbers of the file.
-        return ir.Module.parse("\n" * (chunk.first_line - 1) + chunk.text)
-    except ir.MLIRError as error:
-        raise error_from(InputError, context.diagnostic_log.entries[seen:], str(error)) from error
+def _parse(chunk: Chunk, context: ir.Context) -> ir.Module:
+    with capture(context) as log:
+        try:
+            # Empty lines in front keep the line numbers of the file.
+            return ir.Module.parse("\n" * (chunk.first_line - 1) + chunk.text, context)
+        except MLIRError as error:
+            raise error_from(InputError, log.entries, str(error)) from error
 
 
 def _end_line(text: str) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,13 +14,11 @@ from pathlib import Path
 from tilewright.core.capture import Diagnostic, Place
 from tilewright.core.diagnostics import TilewrightError, WorkerError
 from tilewright.core.expected_diagnostics import mismatches, read_expectations, with_error
-from tilewright.core.instruments import timing_table
+from tilewright.core.instruments import Write, timing_table
 from tilewright.core.isolation import Death, Finished, run_isolated
 from tilewright.core.options import environment
 from tilewright.core.reproducer import Reproducer, new_reproducer_path, replay_command, write_reproducer
 from tilewright.tools.opt_job import SEPARATOR, ChunkDone, ChunkResult, OptJob, PassStarted, Printed, ir_before, run_job
-
-Write = Callable[[str], None]
 
 
 @dataclass(frozen=True)
