@@ -10,7 +10,7 @@ from tilewright.core.passes import Pass
 from tilewright.core.registry import register_pass
 from tilewright.dialects import tw
 from tilewright.dialects.tw.layouts import panels_shape
-from tilewright.passes.select_schedule import read_schedule
+from tilewright.passes.schedules.attribute import read_schedule
 
 
 @register_pass

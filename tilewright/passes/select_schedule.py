@@ -12,6 +12,7 @@ from tilewright.core.passes import Pass, option
 from tilewright.core.registry import register_pass
 from tilewright.dialects import tw
 from tilewright.passes.schedules.attention import choose_attention_schedule
+from tilewright.passes.schedules.attribute import schedule_attribute
 from tilewright.passes.schedules.loops import choose_loop_schedule
 from tilewright.passes.schedules.matmul import choose_matmul_schedule
 from tilewright.targets import Target, find
@@ -52,25 +53,3 @@ class SelectSchedule(Pass):
             raise UnsupportedError(
                 f"{len(missing)} kernels have no schedule for {target.name}", why="\n".join(missing), remedy="see `tilewright targets`"
             )
-
-
-def schedule_attribute(schedule: dict[str, Any]) -> ir.Attribute:
-    """A schedule as a dictionary attribute: integers as i64, booleans, strings."""
-    i64 = ir.IntegerType.get_signless(64)
-
-    def encode(value: Any) -> ir.Attribute:
-        if isinstance(value, bool):
-            return ir.BoolAttr.get(value)
-        if isinstance(value, int):
-            return ir.IntegerAttr.get(i64, value)
-        return ir.StringAttr.get(str(value))
-
-    return ir.DictAttr.get({k: encode(v) for k, v in sorted(schedule.items())})
-
-
-def read_schedule(function: ir.OpView | ir.Operation) -> dict[str, Any]:
-    """The schedule of a kernel as Python values; empty when it has none."""
-    attributes = function.operation.attributes
-    if "tw.schedule" not in attributes:
-        return {}
-    return {named.name: named.attr.value for named in ir.DictAttr(attributes["tw.schedule"])}

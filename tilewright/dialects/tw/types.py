@@ -101,7 +101,7 @@ def tensor_type(info: TensorInfo) -> ir.RankedTensorType:
     """The MLIR type. Needs a current context."""
     sizes = [d if isinstance(d, int) else ir.ShapedType.get_dynamic_size() for d in info.shape]
     encoding = None if info.is_static else ir.StringAttr.get(format_shape(info.shape))
-    return ir.RankedTensorType.get(sizes, element_type(info.dtype), encoding)
+    return ir.RankedTensorType.get(sizes, element_type(info.dtype), encoding, loc=ir.Location.unknown())
 
 
 @functools.lru_cache(maxsize=65536)

@@ -1,0 +1,202 @@
+"""A program through all phases into an artifact."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tilewright.api.assemble import CompiledTarget, write_artifact
+from tilewright.api.phases import ORDER, Phase, find_phase, pipeline
+from tilewright.api.progress import Progress
+from tilewright.api.report import kernel_entries, memory_entry
+from tilewright.codegen.cache import Cache
+from tilewright.codegen.compile_kernels import compile_host, compile_kernels
+from tilewright.codegen.link import link_shared
+from tilewright.codegen.pool import WorkerPool
+from tilewright.core.diagnostics import InputError
+from tilewright.core.instruments import Dump, Instrument, PrintAfterAll, PrintAfterChange, PrintStyle, Timing, Verify
+from tilewright.core.mlir import ir
+from tilewright.core.options import CompileOptions
+from tilewright.core.pass_manager import run_pipeline
+from tilewright.dialects import tw
+from tilewright.frontend.program import Program
+from tilewright.passes.weight_values import attach_weights
+from tilewright.targets import Target, find
+
+
+@dataclass
+class CompileResult:
+    """What a compilation made: the artifact's path, or the IR when it stopped before; the report; seconds of each phase."""
+
+    path: Path | None
+    ir_text: str | None
+    report: dict[str, Any]
+    seconds: list[tuple[str, float]] = field(default_factory=list)
+
+
+class Compilation:
+    """One compilation: options, pool and cache, timings. Use `compile_program`."""
+
+    def __init__(self, program: Program, options: CompileOptions, progress: Progress, pool: WorkerPool) -> None:
+        self.program = program
+        self.options = options
+        self.progress = progress
+        self.pool = pool
+        self.cache = Cache() if options.use_cache else None
+        self.seconds: list[tuple[str, float]] = []
+        self.passes: list[tuple[str, float]] = []
+        self.dumps = 0
+
+    def timed(self, phase: Phase, detail: str, work: Callable[[], Any]) -> Any:
+        self.progress.phase(phase.value, detail)
+        began = time.perf_counter()
+        result = work()
+        label = f"{phase.value} ({detail})" if detail and len(self.options.targets) > 1 else phase.value
+        self.seconds.append((label, time.perf_counter() - began))
+        return result
+
+    def instruments(self) -> list[Instrument]:
+        style = PrintStyle()
+        chosen: list[Instrument] = []
+        if self.options.verify_each:
+            chosen.append(Verify(tw.verify))
+        if self.options.print_ir_after_all:
+            chosen.append(PrintAfterAll(sys.stderr.write, style))
+        if self.options.print_ir_after_change:
+            chosen.append(PrintAfterChange(sys.stderr.write, style))
+        return chosen
+
+    def run_passes(self, module: ir.Module, phase: Phase, target: Target | None) -> None:
+        text = pipeline(phase, target)
+        if not text:
+            return
+        timing = Timing()
+        instruments = [*self.instruments(), timing]
+        if self.options.dump_dir is not None:
+            suffix = f"-{_file_name(target.name)}" if target is not None else ""
+            instruments.append(Dump(self.options.dump_dir / "passes" / f"{phase.value}{suffix}", PrintStyle(debug_info=True)))
+        self.timed(phase, "" if target is None else target.name, lambda: run_pipeline(module, text, instruments))
+        self.passes += timing.seconds
+
+    def dump(self, name: str, text: str) -> None:
+        if self.options.dump_dir is not None:
+            self.options.dump_dir.mkdir(parents=True, exist_ok=True)
+            (self.options.dump_dir / f"{self.dumps:02}-{name}").write_text(text)
+            self.dumps += 1
+
+
+def compile_program(
+    program: Program,
+    output: str | os.PathLike[str] | None,
+    options: CompileOptions,
+    progress: Progress | None = None,
+    pool: WorkerPool | None = None,
+    prior_seconds: Sequence[tuple[str, float]] = (),
+) -> CompileResult:
+    """Compile a level 1 program (or, with `compile_from`, a module of a later phase) for all targets of the options.
+
+    `output` is the artifact's path; it may be None when `compile_to` stops before. A `pool` that was started earlier saves its
+    start-up time. `prior_seconds` are phases that the caller timed (the import), shown first in the report.
+    """
+    last = find_phase(options.compile_to) if options.compile_to else Phase.ARTIFACT
+    first = find_phase(options.compile_from) if options.compile_from else Phase.IMPORT
+    if output is None and last is Phase.ARTIFACT:
+        raise InputError("no output file given", remedy="name one with -o")
+    targets = [find(name) for name in options.targets or ("native",)]
+    if last.has_ir and len(targets) > 1 and ORDER.index(last) >= ORDER.index(Phase.FUSE):
+        raise InputError(f"compiling to {last.value} takes one target, got {len(targets)}")
+    own_pool = pool is None
+    pool = pool or WorkerPool(options.effective_jobs, options.effective_worker_timeout_s)
+    compilation = Compilation(program, options, progress or Progress(), pool)
+    compilation.seconds += prior_seconds
+    try:
+        pool.start()
+        return _run(compilation, targets, first, last, output)
+    finally:
+        compilation.progress.finish()
+        if own_pool:
+            pool.close()
+
+
+def _run(
+    compilation: Compilation, targets: Sequence[Target], first: Phase, last: Phase, output: str | os.PathLike[str] | None
+) -> CompileResult:
+    program = compilation.program
+    module = program.module
+    begin, end = ORDER.index(first), ORDER.index(last)
+    with program.context:
+        compilation.dump("import.mlir", _text(module))
+        if begin <= ORDER.index(Phase.SIMPLIFY) <= end:
+            with attach_weights(module, program.weights):
+                compilation.run_passes(module, Phase.SIMPLIFY, None)
+            compilation.dump("simplify.mlir", _text(module))
+        if end <= ORDER.index(Phase.SIMPLIFY):
+            return CompileResult(None, _text(module), _report(compilation, []), compilation.seconds)
+        compiled: list[CompiledTarget] = []
+        for target in targets:
+            own = ir.Module.parse(module.operation.get_asm(enable_debug_info=True)) if len(targets) > 1 else module
+            for phase in (Phase.FUSE, Phase.SCHEDULE, Phase.PLAN):
+                if begin <= ORDER.index(phase) <= end:
+                    compilation.run_passes(own, phase, target)
+                    compilation.dump(f"{phase.value}-{_file_name(target.name)}.mlir", _text(own))
+            if last.has_ir:
+                return CompileResult(None, _text(own), _report(compilation, []), compilation.seconds)
+            compiled.append(_compile_target(compilation, own, target, last))
+        report = _report(compilation, compiled)
+        if last is Phase.ARTIFACT:
+            assert output is not None
+            compilation.timed(Phase.ARTIFACT, "", lambda: write_artifact(output, program, compiled, report))
+        report["phases"] = [{"name": name, "seconds": seconds} for name, seconds in compilation.seconds]
+        return CompileResult(Path(output) if output and last is Phase.ARTIFACT else None, None, report, compilation.seconds)
+
+
+def _compile_target(compilation: Compilation, module: ir.Module, target: Target, last: Phase) -> CompiledTarget:
+    options = compilation.options
+    tw.verify_kernels(module)
+    kernels = compilation.timed(
+        Phase.CODEGEN,
+        target.name,
+        lambda: compile_kernels(module, target, options, compilation.pool, compilation.cache, compilation.progress.step),
+    )
+    if target.kind != "cpu":
+        return CompiledTarget(target, module, kernels, None, None)
+    host = compile_host(module, kernels, target, options)
+    if options.dump_dir is not None:
+        _dump_kernels(options.dump_dir / _file_name(target.name), {**kernels, "tw_main": host})
+    shared = None
+    if last in (Phase.LINK, Phase.ARTIFACT):
+        objects = [k.object for k in kernels.values()] + [host.object]
+        shared = compilation.timed(Phase.LINK, target.name, lambda: link_shared(objects, target))
+    return CompiledTarget(target, module, kernels, host, shared)
+
+
+def _dump_kernels(directory: Path, codes: Mapping[str, Any]) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, code in codes.items():
+        for suffix, text in code.dumps.items():
+            (directory / f"{name}.{suffix}").write_text(text)
+
+
+def _report(compilation: Compilation, compiled: Sequence[CompiledTarget]) -> dict[str, Any]:
+    return {
+        "model": compilation.program.origin,
+        "targets": [
+            {"name": c.target.name, "kernels": kernel_entries(c.module, c.kernels), **memory_entry(c.module)} for c in compiled
+        ],
+        "phases": [{"name": name, "seconds": seconds} for name, seconds in compilation.seconds],
+        "passes": [{"name": name, "seconds": seconds} for name, seconds in compilation.passes],
+        "unsupported": [],
+    }
+
+
+def _text(module: ir.Module) -> str:
+    return module.operation.get_asm(enable_debug_info=True)
+
+
+def _file_name(target: str) -> str:
+    return target.replace(":", "-")

@@ -1,0 +1,80 @@
+"""The compile report: what became of the model, as JSON-able data (tools/report.py renders it)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from tilewright.core.mlir import ir
+from tilewright.core.symbolic import Dim, parse_dim, to_expr
+from tilewright.dialects import tw
+from tilewright.passes.cost import kernel_cost
+from tilewright.passes.plan_memory import planned_bytes
+from tilewright.passes.schedules.attribute import read_schedule
+
+
+def kernel_entries(module: ir.Module, compiled: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One entry per kernel of a planned module, most work first. `compiled` holds the `KernelCode` of each, by name."""
+    launches: Counter[str] = Counter()
+    at_most: dict[str, int] = {}
+    main = entry_function(module)
+    for op in main.operation.regions[0].blocks[0].operations:
+        if tw.is_op(op, "launch"):
+            launches[tw.get(op, "callee")] += 1
+    entries: list[dict[str, Any]] = []
+    for function in tw.functions(module):
+        if "tw.kernel" not in function.operation.attributes:
+            continue
+        name = ir.StringAttr(function.operation.attributes["sym_name"]).value
+        cost = kernel_cost(function)
+        schedule = read_schedule(function)
+        code = compiled.get(name)
+        at_most[name] = launches[name] * to_expr(cost.operations).bounds(tw.symbols_of(function))[1]
+        entries.append(
+            {
+                "name": name,
+                "kind": schedule.get("kind"),
+                "calls": launches[name],
+                "ops": _ops(function),
+                "sources": _sources(function),
+                "flops": str(cost.operations),
+                "bytes": str(cost.nbytes),
+                "schedule": schedule,
+                "slow_path": None if code is None else code.slow_path,
+                "instructions": {} if code is None else code.instruction_mix,
+                "object_bytes": None if code is None else len(code.object),
+                "cached": None if code is None else code.cached,
+                "seconds": {} if code is None else dict(code.seconds),
+            }
+        )
+    return sorted(entries, key=lambda e: -at_most[e["name"]])
+
+
+def memory_entry(module: ir.Module) -> dict[str, Any]:
+    """The planned arena: its size as an expression, and at the smallest and largest sizes."""
+    main = entry_function(module)
+    slots: list[Dim] = [parse_dim(ir.StringAttr(a).value) for a in ir.ArrayAttr(main.operation.attributes["tw.slots"])]
+    total = planned_bytes(slots)
+    ranges = tw.symbols_of(main)
+    low, high = (to_expr(total).evaluate({name: bounds[i] for name, bounds in ranges.items()}) for i in (0, 1))
+    return {"arena_bytes": str(total), "arena_slots": len(slots), "arena_bytes_smallest": low, "arena_bytes_largest": high}
+
+
+def entry_function(module: ir.Module) -> ir.OpView:
+    """`@main`."""
+    return next(f for f in tw.functions(module) if "tw.kernel" not in f.operation.attributes)
+
+
+def _ops(function: ir.OpView) -> list[str]:
+    names = [tw.short_name(op) for op in function.operation.regions[0].blocks[0].operations]
+    return [n for n in names if n is not None]
+
+
+def _sources(function: ir.OpView) -> list[str]:
+    found: list[str] = []
+    for op in function.operation.regions[0].blocks[0].operations:
+        text = tw.location_text(op.location)
+        if tw.short_name(op) is not None and text and text not in found:
+            found.append(text)
+    return found
