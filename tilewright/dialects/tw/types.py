@@ -106,6 +106,8 @@ def tensor_type(info: TensorInfo) -> ir.RankedTensorType:
 
 @functools.lru_cache(maxsize=65536)
 def _info_from_text(text: str, dtype: str, shape: tuple[int | None, ...], encoding: str | None) -> TensorInfo:
+    if dtype not in BYTES:
+        raise VerifyError(f"{text} has an element type that tw does not know", remedy=f"known: {', '.join(BYTES)}")
     if encoding is None:
         if None in shape:
             raise VerifyError(
@@ -118,6 +120,9 @@ def _info_from_text(text: str, dtype: str, shape: tuple[int | None, ...], encodi
         raise VerifyError(f"{text} has an encoding that is not a shape", why=str(error)) from error
     if len(named) != len(shape) or any(s is not None and s != n for s, n in zip(shape, named)):
         raise VerifyError(f"{text} has an encoding that does not fit its sizes")
+    if any(s is None and isinstance(n, int) for s, n in zip(shape, named)) or None not in shape:
+        # Types are compared as text, so there must be one way to write each.
+        raise VerifyError(f"{text} encodes a size that is a number", remedy="write numbers in the type itself; a static type has no encoding")
     return TensorInfo(named, dtype)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tilewright.core.diagnostics import VerifyError
 from tilewright.core.mlir import ir
+from tilewright.core.symbolic import Dim
 from tilewright.dialects.tw.access import arguments_of, functions, is_op, location_text, op_name, short_name, spec_of, symbols_of
-from tilewright.dialects.tw.spec import Arguments, OpSpec
+from tilewright.dialects.tw.spec import Arguments, Kind, OpSpec
 from tilewright.dialects.tw.types import TensorInfo, tensor_info
 
 _SCALAR_DIALECTS = ("arith.", "math.")
@@ -28,6 +29,7 @@ def verify_op(op: ir.Operation | ir.OpView) -> None:
     where = location_text(op.location)
     spec = spec_of(op)
     try:
+        _verify_regions(op, spec)
         args = arguments_of(op)
         actual = [tensor_info(r) for r in op.operation.results]
         args.results = actual
@@ -37,8 +39,6 @@ def verify_op(op: ir.Operation | ir.OpView) -> None:
             text = name if isinstance(name, str) else name.name
             if text not in known and "." not in text:
                 raise VerifyError(f"{op_name(op)} has no attribute '{text}'", remedy=f"it has: {', '.join(sorted(known))}")
-        if len(op.operation.regions) != spec.regions:
-            raise VerifyError(f"{op_name(op)} has {len(op.operation.regions)} regions, expected {spec.regions}")
         expected = spec.infer(args)
     except VerifyError as error:
         error.where = error.where or where
@@ -49,25 +49,46 @@ def verify_op(op: ir.Operation | ir.OpView) -> None:
             where=where,
             why=f"expected {_show(tuple(expected))}, got {_show(tuple(actual))}",
         )
-    _verify_symbols(op, actual)
+    _verify_symbols(op, actual, _sizes_in_attributes(spec, args))
 
 
-def _verify_symbols(op: ir.Operation | ir.OpView, infos: list[TensorInfo]) -> None:
+def _verify_regions(op: ir.Operation | ir.OpView, spec: type[OpSpec]) -> None:
+    regions = list(op.operation.regions)
+    if len(regions) != spec.regions:
+        raise VerifyError(f"{op_name(op)} has {len(regions)} regions, expected {spec.regions}")
+    for region in regions:
+        blocks = list(region.blocks)
+        operations = list(blocks[0].operations) if len(blocks) == 1 else []
+        if not operations or op_name(operations[-1]) != "tw.yield":
+            raise VerifyError(f"the region of {op_name(op)} must be one block that ends in tw.yield")
+
+
+def _sizes_in_attributes(spec: type[OpSpec], args: Arguments) -> list[Dim]:
+    sizes: list[Dim] = []
+    for attribute in spec.attributes:
+        value = args.attributes[attribute.name]
+        if value is not None and attribute.kind is Kind.DIM:
+            sizes.append(value)
+        elif value is not None and attribute.kind is Kind.DIMS:
+            sizes += value
+    return sizes
+
+
+def _verify_symbols(op: ir.Operation | ir.OpView, infos: list[TensorInfo], sizes: list[Dim]) -> None:
     function = op.operation.parent
     while function is not None and function.operation.name != "func.func":
         function = function.operation.parent
     if function is None:
         return
     owned = symbols_of(function.opview if isinstance(function, ir.Operation) else function)
-    for info in infos:
-        for dim in info.shape:
-            unknown = set() if isinstance(dim, int) else dim.symbols() - owned.keys()
-            if unknown:
-                raise VerifyError(
-                    f"{op_name(op)} uses the symbol '{min(unknown)}', which the function does not own",
-                    where=location_text(op.location),
-                    remedy="list it in the function's tw.symbols",
-                )
+    for dim in (*sizes, *(d for info in infos for d in info.shape)):
+        unknown = set() if isinstance(dim, int) else dim.symbols() - owned.keys()
+        if unknown:
+            raise VerifyError(
+                f"{op_name(op)} uses the symbol '{min(unknown)}', which the function does not own",
+                where=location_text(op.location),
+                remedy="list it in the function's tw.symbols",
+            )
 
 
 def verify(module: ir.Module) -> None:

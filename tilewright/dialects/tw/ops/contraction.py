@@ -106,6 +106,7 @@ class UnpackOp(OpSpec):
             "panels are a static [ceildiv(columns, nr), K, nr]",
             lambda a: a.panels.rank == 3
             and a.panels.is_static
+            and a.panels.shape[2] > 0
             and a.panels.shape == panels_shape(a.panels.shape[1], a.columns, a.panels.shape[2]),
         ),
     )

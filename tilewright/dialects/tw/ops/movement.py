@@ -160,7 +160,10 @@ class PadOp(OpSpec):
         Attribute("high", Kind.DIMS, "elements added after"),
         Attribute("value", Kind.FLOAT, "the fill value", 0.0),
     )
-    constraints = (Constraint("V1", "low and high have one entry per dimension", lambda a: len(a.low) == len(a.high) == a.input.rank),)
+    constraints = (
+        Constraint("V1", "low and high have one entry per dimension", lambda a: len(a.low) == len(a.high) == a.input.rank),
+        Constraint("V2", "nothing is cut off", lambda a: all(not isinstance(n, int) or n >= 0 for n in (*a.low, *a.high))),
+    )
     example = '%y = "tw.pad"(%x) {low = "0, 1", high = "0, 1"} : (tensor<4x6xf32>) -> tensor<4x8xf32>'
 
     @staticmethod

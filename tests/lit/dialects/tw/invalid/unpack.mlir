@@ -1,0 +1,23 @@
+// RUN: tilewright-opt %s --split-input-file --verify-diagnostics
+
+func.func @f(%p: tensor<3x64x48xf32>) -> tensor<64x200xf32> {
+  // expected-error@+1 {{tw.unpack: [U1] panels are a static}}
+  %w = "tw.unpack"(%p) {columns = 200 : i64} : (tensor<3x64x48xf32>) -> tensor<64x200xf32>
+  return %w : tensor<64x200xf32>
+}
+
+// -----
+
+func.func @f(%p: tensor<64x48xf32>) -> tensor<64x100xf32> {
+  // expected-error@+1 {{tw.unpack: [U1] panels are a static}}
+  %w = "tw.unpack"(%p) {columns = 100 : i64} : (tensor<64x48xf32>) -> tensor<64x100xf32>
+  return %w : tensor<64x100xf32>
+}
+
+// -----
+
+func.func @f(%p: tensor<3x64x0xf32>) -> tensor<64x100xf32> {
+  // expected-error@+1 {{tw.unpack: [U1] panels are a static}}
+  %w = "tw.unpack"(%p) {columns = 100 : i64} : (tensor<3x64x0xf32>) -> tensor<64x100xf32>
+  return %w : tensor<64x100xf32>
+}

@@ -1,0 +1,18 @@
+// RUN: tilewright-opt %s | filecheck %s
+// RUN: tilewright-opt %s | tilewright-opt | filecheck %s
+
+// CHECK-LABEL: func.func @transposed(
+// CHECK: "tw.unpack"
+// CHECK-SAME: -> tensor<100x64xf32>
+func.func @transposed(%p: tensor<3x64x48xf32>) -> tensor<100x64xf32> {
+  %w = "tw.unpack"(%p) {columns = 100 : i64, transposed = true} : (tensor<3x64x48xf32>) -> tensor<100x64xf32>
+  return %w : tensor<100x64xf32>
+}
+
+// CHECK-LABEL: func.func @plain(
+// CHECK: "tw.unpack"
+// CHECK-SAME: -> tensor<64x96xf32>
+func.func @plain(%p: tensor<2x64x48xf32>) -> tensor<64x96xf32> {
+  %w = "tw.unpack"(%p) {columns = 96 : i64} : (tensor<2x64x48xf32>) -> tensor<64x96xf32>
+  return %w : tensor<64x96xf32>
+}
