@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Union
 
 from tilewright.core.mlir import ir, scf
 from tilewright.lowering.templates.index_math import Index, IndexMath
 
-Values = Union[Sequence[ir.Value], None]
+Values = Sequence[ir.Value] | None
 """What a body yields; None is nothing."""
 
 

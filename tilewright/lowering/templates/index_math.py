@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Union
 
 from tilewright.core.mlir import arith, ir
 from tilewright.core.symbolic import Atom, Dim, parse_dim
 
-Index = Union[int, ir.Value]
+Index = int | ir.Value
 """A known or a computed index."""
 
 

@@ -35,7 +35,7 @@ def emit_kernel_function(
     outputs: Sequence[str],
     symbols: Sequence[str],
     emit: Callable[[KernelBody], tuple[Dim, Dim]],
-) -> func.FuncOp:
+) -> ir.OpView:
     """A level 3 function at the current insertion point. `inputs` and `outputs` are element types.
 
     `emit` writes the code and returns the number of units and the bytes of scratch, which become `tw.trip_count` and `tw.scratch`.
@@ -52,8 +52,8 @@ def emit_kernel_function(
     with ir.InsertionPoint(block):
         arguments = list(block.arguments)
         count = len(inputs) + len(outputs)
-        index = IndexMath(dict(zip(ordered, arguments[count + 1 : -2])))
-        flats = [flat_view(pointer, dtype, index) for pointer, dtype in zip(arguments[:count], (*inputs, *outputs))]
+        index = IndexMath(dict(zip(ordered, arguments[count + 1 : -2], strict=True)))
+        flats = [flat_view(pointer, dtype, index) for pointer, dtype in zip(arguments[:count], (*inputs, *outputs), strict=True)]
         body = KernelBody(flats[: len(inputs)], flats[len(inputs) :], arguments[count], index, arguments[-2], arguments[-1])
         trip_count, scratch = emit(body)
         func.ReturnOp([])

@@ -158,8 +158,8 @@ def coalesce(steps: Sequence[tuple[Piece, ...]]) -> list[tuple[Piece, ...]]:
     """Merge neighbouring steps that every view walks evenly."""
     merged: list[tuple[Piece, ...]] = []
     for step in steps:
-        if merged and all(a.stride == times(b.size, b.stride) for a, b in zip(merged[-1], step)):
-            merged[-1] = tuple(Piece(times(a.size, b.size), b.stride) for a, b in zip(merged[-1], step))
+        if merged and all(a.stride == times(b.size, b.stride) for a, b in zip(merged[-1], step, strict=True)):
+            merged[-1] = tuple(Piece(times(a.size, b.size), b.stride) for a, b in zip(merged[-1], step, strict=True))
         else:
             merged.append(tuple(step))
     return merged

@@ -55,9 +55,10 @@ class MatmulSchedule:
     def from_attributes(values: Mapping[str, Any]) -> MatmulSchedule:
         """Read the entries of `tw.schedule`; those that are absent have their defaults. `mb` defaults to the largest block."""
         known = {f.name for f in dataclasses.fields(MatmulSchedule)}
-        given = {k: v for k, v in values.items() if k in known}
+        given: dict[str, Any] = {k: v for k, v in values.items() if k in known}
         mr = int(given.get("mr", 1))
-        return MatmulSchedule(**{"mr": mr, "nr": 1, "mb": max(1, LARGEST_BLOCK // mr) * mr, **given})
+        defaults: dict[str, Any] = {"mr": mr, "nr": 1, "mb": max(1, LARGEST_BLOCK // mr) * mr}
+        return MatmulSchedule(**{**defaults, **given})
 
 
 def check_matmul_schedule(schedule: MatmulSchedule, target: Target) -> str | None:

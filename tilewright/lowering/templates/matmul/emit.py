@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tilewright.core.mlir import func
+from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim
 from tilewright.lowering.templates.kernel_function import KernelBody, emit_kernel_function
 from tilewright.lowering.templates.matmul.epilogue import Epilogue, EpilogueStore
 from tilewright.lowering.templates.matmul.instruction import select_instruction
-from tilewright.lowering.templates.matmul.loaders import LoaderContext, select_lhs_loader, select_rhs_loader
+from tilewright.lowering.templates.matmul.lhs_loaders import select_lhs_loader
+from tilewright.lowering.templates.matmul.loader_context import LoaderContext
 from tilewright.lowering.templates.matmul.loops import MatmulLoops, unit_count
 from tilewright.lowering.templates.matmul.problem import MatmulProblem
+from tilewright.lowering.templates.matmul.rhs_loaders import select_rhs_loader
 from tilewright.lowering.templates.memory import Scratch, scratch_view
 from tilewright.passes.schedules.matmul import MatmulSchedule
 from tilewright.targets import Target
@@ -26,7 +28,7 @@ def emit_matmul(
     inputs: Sequence[str],
     outputs: Sequence[str],
     symbols: Sequence[str],
-) -> func.FuncOp:
+) -> ir.OpView:
     """The level 3 function `name`. `inputs` and `outputs` are the element types of its arguments; accesses of `problem` name them
     by position. Raises UnsupportedError where the target has no instruction for the element types.
     """

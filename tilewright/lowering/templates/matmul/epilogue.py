@@ -7,10 +7,11 @@ cache: the code is written once instead of once per accumulator, and rows or col
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tilewright.core.mlir import arith, ir, vector
+from tilewright.core.mlir import ir, vector
 from tilewright.core.symbolic import Dim
 from tilewright.lowering.templates.control import for_loop, if_else
 from tilewright.lowering.templates.index_math import Index, IndexMath
@@ -68,7 +69,7 @@ class EpilogueStore:
 
     def store_registers(self, tile: Sequence[Sequence[ir.Value]], rows: Sequence[Index]) -> None:
         """Results of `tile[row][vector]`. Rows may repeat: they then store equal values twice."""
-        for row, vectors in zip(rows, tile):
+        for row, vectors in zip(rows, tile, strict=True):
             for part, accumulator in enumerate(vectors):
                 self._store_vector(accumulator, row, part, None)
 
@@ -100,10 +101,10 @@ class EpilogueStore:
     def _store_vector(self, accumulator: ir.Value, row: Index, part: int, mask: ir.Value | None) -> None:
         operands = [
             self._load(access, flat, self._offset(access, base, row, part), part, base, row, mask)
-            for access, flat, base in zip(self._problem.operands, self._operands, self._bases)
+            for access, flat, base in zip(self._problem.operands, self._operands, self._bases[: len(self._operands)], strict=True)
         ]
         values = self._epilogue.apply(accumulator, operands)
-        for value, (access, flat, base) in zip(values, self._result_places()):
+        for value, (access, flat, base) in zip(values, self._result_places(), strict=True):
             if _is_vector(access):
                 flat.store_vector(value, self._offset(access, base, row, part), mask)
                 continue
@@ -113,7 +114,7 @@ class EpilogueStore:
                 if mask is None:
                     flat.store(scalar, at)
                 else:
-                    if_else(vector.extract(mask, [], [lane]), lambda scalar=scalar, at=at: flat.store(scalar, at))
+                    if_else(vector.extract(mask, [], [lane]), functools.partial(flat.store, scalar, at))
 
     def _load(
         self, access: Access, flat: Flat, offset: Index, part: int, base: Index, row: Index, mask: ir.Value | None
@@ -127,7 +128,7 @@ class EpilogueStore:
         return vector.from_elements(ir.VectorType.get([self._lanes], scalars[0].type), scalars)
 
     def _result_places(self) -> list[tuple[Access, Flat, Index]]:
-        return list(zip(self._problem.results, self._results, self._bases[len(self._problem.operands) :]))
+        return list(zip(self._problem.results, self._results, self._bases[len(self._operands) :], strict=True))
 
     def _offset(self, access: Access, base: Index, row: Index, part: int) -> Index:
         """The offset of the first column of vector `part` of a row."""
@@ -154,15 +155,9 @@ class EpilogueStore:
     def _sum(self, strides: Sequence[Dim], coordinates: Sequence[Index]) -> Index:
         index = self._index
         total: Index = 0
-        for stride, coordinate in zip(strides, coordinates):
+        for stride, coordinate in zip(strides, coordinates, strict=True):
             total = index.add(total, index.mul(coordinate, index.dim(stride)))
         return total
-
-
-def vector_constant(value: float, lanes: int) -> ir.Value:
-    """A splat f32 constant."""
-    kind = ir.VectorType.get([lanes], ir.F32Type.get())
-    return arith.constant(kind, ir.DenseElementsAttr.get_splat(kind, ir.FloatAttr.get(kind.element_type, value)))
 
 
 def _is_vector(access: Access) -> bool:

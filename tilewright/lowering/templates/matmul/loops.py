@@ -19,8 +19,9 @@ from tilewright.lowering.templates.control import for_loop, if_else
 from tilewright.lowering.templates.index_math import Index, IndexMath
 from tilewright.lowering.templates.matmul.epilogue import EpilogueStore
 from tilewright.lowering.templates.matmul.instruction import OuterProduct
-from tilewright.lowering.templates.matmul.loaders import LhsLoader, RhsLoader
+from tilewright.lowering.templates.matmul.lhs_loaders import LhsLoader
 from tilewright.lowering.templates.matmul.problem import MatmulProblem
+from tilewright.lowering.templates.matmul.rhs_loaders import RhsLoader
 from tilewright.lowering.templates.memory import Flat
 from tilewright.passes.schedules.matmul import MatmulSchedule
 

@@ -1,0 +1,93 @@
+"""Schedules of attention kernels on CPUs: what the template covers, the value, what is legal, and the rule that chooses one.
+
+Analysis alone: nothing here lowers anything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tilewright.core.mlir import ir
+from tilewright.dialects import tw
+from tilewright.targets import Target
+
+KIND = "attention"
+LARGEST_HEAD = 512
+
+
+@dataclass(frozen=True)
+class AttentionSchedule:
+    """How an attention kernel is tiled.
+
+    A tile holds `vectors` vectors of queries; scores and outputs are computed `rows` keys or head dimensions at a time, so that
+    `rows * vectors` accumulators stay in registers; `block` keys are scored before the running maximum is looked at again.
+    """
+
+    vectors: int
+    rows: int
+    block: int
+    source: str = "rule:flash"
+
+    def attributes(self) -> dict[str, Any]:
+        """As the entries of `tw.schedule`."""
+        return {"kind": KIND, **dataclasses.asdict(self)}
+
+    @staticmethod
+    def from_attributes(values: Mapping[str, Any]) -> AttentionSchedule:
+        """Read the entries of `tw.schedule`."""
+        known = {f.name for f in dataclasses.fields(AttentionSchedule)}
+        given: dict[str, Any] = {k: v for k, v in values.items() if k in known}
+        return AttentionSchedule(**{"vectors": 1, "rows": 8, "block": 256, **given})
+
+
+def check_attention_schedule(schedule: AttentionSchedule, target: Target) -> str | None:
+    """Why `schedule` is not legal on `target`; None if it is."""
+    needed = schedule.rows * schedule.vectors + schedule.vectors + 1
+    if min(schedule.rows, schedule.vectors) < 1 or needed > target.vector_registers:
+        tile = f"{schedule.rows} x {schedule.vectors} vectors"
+        return f"a tile of {tile} needs {needed} registers, {target.name} has {target.vector_registers}"
+    if schedule.block < schedule.rows or schedule.block % schedule.rows:
+        return f"blocks of {schedule.block} keys are not made of whole tiles of {schedule.rows}"
+    return None
+
+
+def attention_template_supports(op: ir.OpView | ir.Operation, target: Target) -> str | None:
+    """Why the template does not cover a `tw.attention` on `target`; None where it does. What is not covered must be decomposed."""
+    operands = tw.operand_groups(op)
+    q, v = tw.tensor_info(operands["q"]), tw.tensor_info(operands["v"])
+    if target.is_gpu:
+        return f"{target.name} is not a CPU"
+    if q.dtype != "f32" or target.matrix_instruction("f32", "f32", "f32") is None:
+        return f"elements are {q.dtype}, not f32"
+    for name, size in (("D", q.shape[3]), ("Dv", v.shape[3])):
+        if not isinstance(size, int) or not 0 < size <= LARGEST_HEAD:
+            return f"the head size {name} = {size} is not a number up to {LARGEST_HEAD}"
+    if not isinstance(q.shape[1], int) and q.shape[1] != v.shape[1]:
+        return "the number of heads is not static"
+    for name in ("kv_len", "sinks"):
+        if operands[name] is not None:
+            return f"it has the operand {name}"
+    for name in ("window", "softcap", "logsumexp"):
+        if tw.get(op, name):
+            return f"it has the attribute {name}"
+    mask = operands["mask"]
+    if mask is not None and tw.tensor_info(mask).dtype not in ("i1", "f32"):
+        return f"its mask holds {tw.tensor_info(mask).dtype}, not i1 or f32"
+    return None
+
+
+def choose_attention_schedule(function: ir.OpView, target: Target) -> dict[str, Any] | None:
+    """The schedule of a kernel around one attention that the template covers; None for other kernels."""
+    anchors = [op for op in function.operation.regions[0].blocks[0].operations if tw.is_op(op, "matmul", "attention")]
+    if len(anchors) != 1 or not tw.is_op(anchors[0], "attention") or attention_template_supports(anchors[0], target) is not None:
+        return None
+    return flash_schedule(target).attributes()
+
+
+def flash_schedule(target: Target) -> AttentionSchedule:
+    """Eight rows of two vectors where there are 32 registers, else of one: sixteen or eight accumulators cover the latency."""
+    vectors = 2 if target.vector_registers >= 32 else 1
+    return AttentionSchedule(vectors, 8, 256)
