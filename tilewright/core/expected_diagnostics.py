@@ -106,8 +106,8 @@ def _line_expects(expected: Sequence[Expectation], diagnostic: Diagnostic) -> bo
 
 
 def _nearest_code(lines: Sequence[str], index: int, step: int) -> int:
-    """The nearest line in direction `step` that is not an expectation itself, so that several can be stacked."""
+    """The nearest line in direction `step` that is not an expectation alone, so that several can be stacked."""
     index += step
-    while 0 <= index < len(lines) and _EXPECTATION.search(lines[index]):
+    while 0 <= index < len(lines) and lines[index].lstrip().startswith("//") and _EXPECTATION.search(lines[index]):
         index += step
     return index

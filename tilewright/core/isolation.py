@@ -146,6 +146,9 @@ def _fork(task: Task[Any], stderr: IO[bytes]) -> tuple[int, int]:
         os.setpgid(0, 0)
         os.dup2(stderr.fileno(), 1)
         os.dup2(stderr.fileno(), 2)
+        # The parent may have replaced Python's own streams.
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
         serve(task, write_end)
     os.close(write_end)
     return pid, read_end

@@ -24,7 +24,9 @@ DIALECT = "tw"
 """Name of the dialect that Tilewright itself declares."""
 
 try:
-    from mlir import ir, passmanager
+    # Not `from mlir import ir`, whose error for an empty package is not a ModuleNotFoundError.
+    import mlir.ir as ir
+    import mlir.passmanager as passmanager
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.split(".")[0] != "mlir":
         raise
@@ -78,8 +80,8 @@ _DIALECTS = (
 
 __all__ = [
     "BINDINGS", "DIALECT", "LLVM_MAJOR", "MLIRError", "affine", "amdgpu", "arith", "bufferization", "builtin", "cf", "complex", "func",
-    "gpu", "index", "ir", "irdl", "linalg", "llvm", "llvm_version", "math", "memref", "new_context", "nvgpu", "nvvm", "passmanager", "rocdl",
-    "scf", "shape", "tensor", "transform", "ub", "vector",
+    "gpu", "index", "ir", "irdl", "linalg", "llvm", "llvm_version", "math", "memref", "new_context", "nvgpu", "nvvm", "passmanager",
+    "rocdl", "scf", "shape", "tensor", "transform", "ub", "vector",
 ]  # fmt: skip
 
 
