@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tilewright.core.capture import capture, error_from
+from tilewright.core.capture import capture, error_from, where
 from tilewright.core.diagnostics import TilewrightError, VerifyError
 from tilewright.core.plan import Step
 
@@ -74,8 +74,30 @@ def verify_module(module: ir.Module, verifier: Verifier | None = None) -> None:
             valid = False
         if not valid:
             raise error_from(VerifyError, log.entries, "the IR is invalid")
+    _refuse_unknown_ops(module)
     if verifier is not None:
         verifier(module)
+
+
+def _refuse_unknown_ops(module: ir.Module) -> None:
+    """MLIR accepts any op in a context that allows unregistered dialects, as ours do for the sake of `tw`."""
+    from tilewright.core.mlir import DIALECT, ir
+
+    names: set[str] = set()
+    unknown: list[ir.Operation] = []
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        name = op.name
+        if name not in names:
+            if name.startswith(f"{DIALECT}.") or module.context.is_registered_operation(name):
+                names.add(name)
+            else:
+                unknown.append(op)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
+    if unknown:
+        raise VerifyError(f"there is no op called {unknown[0].name!r}", where=where(unknown[0].location))
 
 
 class PrintBeforeAll(Instrument):

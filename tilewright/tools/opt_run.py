@@ -121,7 +121,7 @@ def _blame(job: OptJob, settings: OptSettings, index: int, death: Death, last: P
         name = last.step.name if last is not None else "parse"
         path = settings.reproducer or new_reproducer_path(name)
         command = _reproduce(job, settings, index, last, f"{culprit} {death}", path)
-        remedy = f"the IR before it is in {path}\nrun it again: {command}"
+        remedy = f"the {'IR before it' if last is not None else 'input'} is in {path}\nrun it again: {command}"
         if death.timeout_s is not None:
             remedy += "\ngive it more time: --timeout=<seconds>"
     return WorkerError(f"{culprit} {death}", where=where, why=death.evidence, remedy=remedy)

@@ -32,4 +32,12 @@ func.fun @misspelled()
 
 // -----
 
+func.func @unregistered() {
+  // expected-error@+1 {{there is no op called 'foo.bar'}}
+  "foo.bar"() : () -> ()
+  return
+}
+
+// -----
+
 func.func private @valid()
