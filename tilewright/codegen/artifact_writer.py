@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from typing import Any
 import numpy as np
 
 import tilewright
+from tilewright.codegen.compile_program import ProgramCode
 from tilewright.core.diagnostics import InputError
+from tilewright.lowering.program_interface import Port, ProgramInterface, WeightUse
 from tilewright.runtime.artifact import HEADER, MAGIC, PAGE, WEIGHT_ALIGNMENT
 from tilewright.runtime.manifest import FORMAT_VERSION
 from tilewright.targets import Target
@@ -86,6 +89,28 @@ class ArtifactWriter:
         self._entry_points.append(
             {"name": name, "inputs": inputs, "outputs": outputs, "symbols": symbols, "output_structure": structure}
         )
+
+    def add_program_code(self, code: ProgramCode, weight_data: Callable[[WeightUse], np.ndarray[Any, Any]], name: str = "main") -> None:
+        """Add a compiled program with its weights; `weight_data` gives each weight's bytes in its layout."""
+        interface = code.interface
+        weights = [self.add_weight(w.name, w.dtype, w.shape, w.layout, weight_data(w)) for w in interface.weights]
+        entry = {
+            "name": name, "symbol": code.symbol, "arena_bytes": interface.arena_bytes, "scratch_bytes": interface.scratch_bytes,
+            "weights": weights,
+        }
+        kernels = [
+            {"name": k.name, "trip_count": k.trip_count, "scratch": k.scratch, "instruction_mix": k.instruction_mix}
+            for k in code.kernels.values()
+        ]
+        self.add_code(code.target, code.shared_object, [entry], kernels)
+
+    def add_interface(self, name: str, interface: ProgramInterface, structure: Any = None) -> None:
+        """Describe an entry point by the interface that the host program was built from."""
+        def port(p: Port) -> dict[str, Any]:
+            return {"name": p.name, "dtype": p.dtype, "shape": list(p.shape)}
+
+        symbols = [{"name": symbol, "min": low, "max": high} for symbol, low, high in interface.symbols]
+        self.add_entry_point(name, [port(p) for p in interface.inputs], [port(p) for p in interface.outputs], symbols, structure)
 
     def finish(self, report: Any = None) -> None:
         """Write the manifest and put the file in its place."""

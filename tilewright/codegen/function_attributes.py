@@ -40,6 +40,18 @@ def add_function_attributes(llvm_ir: str, attributes: dict[str, str]) -> str:
     return "\n".join([*lines, f"attributes #{_GROUP_ID} = {{ nounwind {body} }}", ""])
 
 
+def hide_definitions(llvm_ir: str, exports: frozenset[str]) -> str:
+    """`llvm_ir` with every external definition that is not in `exports` made hidden: callable within the shared object only."""
+    lines = llvm_ir.split("\n")
+    for i, line in enumerate(lines):
+        if not line.startswith("define ") or line.startswith(("define internal", "define private", "define hidden")):
+            continue
+        match = _NAME.search(line)
+        if match is not None and match[0][1:-1].strip('"') not in exports:
+            lines[i] = f"define hidden {line.removeprefix('define ')}"
+    return "\n".join(lines)
+
+
 def _insert_after_parameters(line: str, text: str) -> str:
     match = _NAME.search(line)
     if match is None:

@@ -7,8 +7,7 @@ such a module first.
 
 from __future__ import annotations
 
-import re
-
+from tilewright.core.capture import capture, error_from, read_diagnostic, where
 from tilewright.core.diagnostics import PassError, UnsupportedError
 from tilewright.core.mlir import ir, llvm, passmanager
 from tilewright.lowering.integer_division import expand_integer_division
@@ -44,23 +43,13 @@ def lower_to_llvm(module: ir.Module) -> None:
     """Lower every function of `module` to the llvm dialect, in place. Raises PassError with MLIR's own diagnostics."""
     _reject_math_without_lowering(module)
     expand_integer_division(module)
-    messages: list[str] = []
-
-    def collect(diagnostic: ir.Diagnostic) -> bool:
-        if diagnostic.severity == ir.DiagnosticSeverity.ERROR:
-            messages.append(f"{place(diagnostic.location)}: {diagnostic.message}")
-        return True
-
-    context = module.context
-    with context:
-        handler = context.attach_diagnostic_handler(collect)
+    with module.context, capture(module.context) as log:
         try:
             passmanager.PassManager.parse(f"builtin.module({','.join(PIPELINE)})").run(module.operation)
         except ir.MLIRError as error:
-            reasons = messages or [f"{place(d.location)}: {d.message}" for d in error.error_diagnostics] or [str(error)]
-            raise PassError("lowering to the llvm dialect failed", why="\n".join(reasons), remedy="see the dumped IR of this phase") from error
-        finally:
-            handler.detach()
+            # The exception carries the diagnostics that no handler saw.
+            reported = log.entries or [read_diagnostic(d) for d in error.error_diagnostics]
+            raise error_from(PassError, reported, "lowering to the llvm dialect failed") from error
 
 
 def check_translatable(module: ir.Module) -> None:
@@ -70,13 +59,13 @@ def check_translatable(module: ir.Module) -> None:
     def visit(op: ir.Operation) -> ir.WalkResult:
         name = op.name
         if not name.startswith("llvm.") and name != "builtin.module":
-            problems.append(f"{name} at {place(op.location)}")
+            problems.append(f"{name} {_at(op)}")
         elif name == "llvm.call" and "callee" in op.attributes:
             callee = ir.FlatSymbolRefAttr(op.attributes["callee"]).value
             if callee in _FORBIDDEN_CALLEES:
-                problems.append(f"a call of {callee} at {place(op.location)} (a kernel must not allocate or call a copy routine)")
+                problems.append(f"a call of {callee} {_at(op)} (a kernel must not allocate or call a copy routine)")
         elif name in ("llvm.mlir.constant", "llvm.mlir.global") and _is_dense_scalar(op):
-            problems.append(f"{name} of a dense attribute without dimensions at {place(op.location)}")
+            problems.append(f"{name} of a dense attribute without dimensions {_at(op)}")
         return ir.WalkResult.ADVANCE
 
     module.operation.walk(visit)
@@ -104,22 +93,13 @@ def translate(module: ir.Module) -> str:
     return text
 
 
-def place(location: ir.Location) -> str:
-    """A location as `file:line:col` where it is one; otherwise as MLIR prints it."""
-    text = str(location)
-    match = re.search(r'"([^"]*)":(\d+):(\d+)', text)
-    if match:
-        return f"{match[1]}:{match[2]}:{match[3]}"
-    return text.removeprefix("loc(").removesuffix(")")
-
-
 def _reject_math_without_lowering(module: ir.Module) -> None:
     """`math` ops that stay as they are through the whole pipeline would only be found at the end, without a hint."""
     found: list[str] = []
 
     def visit(op: ir.Operation) -> ir.WalkResult:
         if op.name in _UNEXPANDED_MATH:
-            found.append(f"{op.name} at {place(op.location)}")
+            found.append(f"{op.name} {_at(op)}")
         return ir.WalkResult.ADVANCE
 
     module.operation.walk(visit)
@@ -127,3 +107,8 @@ def _reject_math_without_lowering(module: ir.Module) -> None:
         raise UnsupportedError(
             "a math op has no lowering to the llvm dialect", why="\n".join(found), remedy="expand it to a polynomial first",
         )
+
+
+def _at(op: ir.Operation) -> str:
+    place = where(op.location)
+    return f"at {place}" if place else "(of unknown origin)"

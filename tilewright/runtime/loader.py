@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import os
 import tempfile
 from collections.abc import Sequence
-
-import _ctypes
 
 from tilewright.runtime.artifact import Artifact
 from tilewright.runtime.errors import ArtifactError, IncompatibleError

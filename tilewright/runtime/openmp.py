@@ -33,7 +33,7 @@ def mapped_libraries(maps: Iterable[str]) -> list[str]:
     for line in maps:
         path = line[line.find("/") :].strip() if "/" in line else ""
         name = path.rpartition("/")[2]
-        if ".so" in name and any(name.startswith(f"{n}.") or name.startswith(f"{n}-") for n in _NAMES):
+        if ".so" in name and any(name.startswith((f"{n}.", f"{n}-")) for n in _NAMES):
             found[path] = None
     return sorted(found, key=lambda p: ("torch" not in p, [name in p for name in _NAMES].index(True)))
 

@@ -96,7 +96,7 @@ class Session:
             workspace.inputs[: len(pointers)] = pointers
             outputs: list[Any] = []
             table = workspace.outputs
-            for i, (make, shape) in enumerate(zip(makers, plan.output_shapes)):  # noqa: B905
+            for i, (make, shape) in enumerate(zip(makers, plan.output_shapes)):
                 tensor, table[i] = make(shape)
                 outputs.append(tensor)
             status = self._function(workspace.reference)

@@ -46,7 +46,7 @@ class Signature:
         """Positional and named arguments in the order of the inputs."""
         if len(args) > len(self.names):
             raise CallError(f"{len(args)} positional arguments were given", f"there are {len(self.names)} inputs: {self._listed()}")
-        values: dict[str, Any] = dict(zip(self.names, args))  # noqa: B905
+        values: dict[str, Any] = dict(zip(self.names, args))
         for name, value in kwargs.items():
             if name not in self.names:
                 raise CallError(f"there is no input {name!r}", f"the inputs are {self._listed()}")

@@ -81,8 +81,9 @@ class Target:
     """A machine to compile for.
 
     `name` is what a user writes (`cpu:znver5`, `cuda:sm_90`). `llvm_cpu` and `features` decide which instructions LLVM may use,
-    `tune_cpu` which pipeline it schedules for; `capabilities` are abilities that LLVM has no feature for. `requires` are the flags in /proc/cpuinfo that a host must show to run the code:
-    exactly the instructions that LLVM may use, so that a program is refused at load instead of dying of an illegal instruction.
+    `tune_cpu` which pipeline it schedules for; `capabilities` are abilities that LLVM has no feature for. `requires` are the
+    flags in /proc/cpuinfo that a host must show to run the code: exactly the instructions that LLVM may use, so that a program
+    is refused at load instead of dying of an illegal instruction.
     """
 
     name: str

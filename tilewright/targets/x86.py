@@ -73,7 +73,8 @@ ICELAKE_SERVER = _cpu(
 )
 SAPPHIRE_RAPIDS = _cpu(
     "sapphirerapids", (*ICELAKE_FEATURES, "avx512bf16", "avx512fp16", "avxvnni"), bits=512, vendor="intel",
-    caches=Caches(48 * KIB, 2 * MIB, 1920 * KIB), instructions=(VNNI_512, BF16_512), summary="Intel Xeon, fourth generation (AMX is not used)",
+    caches=Caches(48 * KIB, 2 * MIB, 1920 * KIB), instructions=(VNNI_512, BF16_512),
+    summary="Intel Xeon, fourth generation (AMX is not used)",
 )
 ZEN4 = _cpu(
     "znver4", (*ICELAKE_FEATURES, "avx512bf16"), bits=512, vendor="amd", caches=Caches(32 * KIB, 1 * MIB, 4 * MIB),

@@ -1,0 +1,97 @@
+"""What a worker does: one kernel from level 2 to an object, or the host program from arith/scf/llvm to an object."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from tilewright.codegen.function_attributes import hide_definitions
+from tilewright.codegen.llvm_object import compile_object
+from tilewright.codegen.task import Report, resolve
+from tilewright.core.mlir import ir, new_context
+from tilewright.dialects import tw
+from tilewright.lowering.to_llvm import lower_to_llvm, translate
+from tilewright.targets import Target, find
+
+COMPILE_KERNEL = "tilewright.codegen.kernel_task:compile_kernel"
+COMPILE_HOST_PROGRAM = "tilewright.codegen.kernel_task:compile_host_program"
+LOWER_KERNEL = "tilewright.lowering.lower_kernel:lower_kernel"
+
+
+class LoweredKernel(Protocol):
+    """What the lowering of a kernel returns: a module at level 3 and two size expressions over the kernel's symbols."""
+
+    module: ir.Module
+    trip_count: str
+    scratch: str
+
+
+class _Clock:
+    """Seconds by phase; each phase is also reported to the parent."""
+
+    def __init__(self, report: Report) -> None:
+        self.seconds: dict[str, float] = {}
+        self._report = report
+        self._started = time.perf_counter()
+        self._phase = ""
+
+    def enter(self, phase: str) -> None:
+        now = time.perf_counter()
+        if self._phase:
+            self.seconds[self._phase] = self.seconds.get(self._phase, 0.0) + now - self._started
+        self._started, self._phase = now, phase
+        if phase:
+            self._report(phase)
+
+
+def compile_kernel(text: str, settings: Mapping[str, Any], report: Report) -> dict[str, Any]:
+    """Compile a module that holds one kernel function of level 2.
+
+    Settings: `target` (a name), `lower` (`module:function` called with the module and the Target, which returns a LoweredKernel),
+    `opt_level`, `dumps`. Returns `object` (bytes) and JSON values: trip_count, scratch, instruction_mix, seconds and dumps.
+    """
+    clock = _Clock(report)
+    target = find(settings["target"])
+    clock.enter("read")
+    lower = resolve(settings["lower"])
+    with _context(), ir.Location.unknown():
+        module = ir.Module.parse(text)
+        clock.enter("lower")
+        lowered: LoweredKernel = lower(module, target)
+        result = {"trip_count": str(lowered.trip_count), "scratch": str(lowered.scratch)}
+        return result | _to_object(lowered.module, target, settings, clock, ())
+
+
+def compile_host_program(text: str, settings: Mapping[str, Any], report: Report) -> dict[str, Any]:
+    """Compile the host program, as `build_host_program` built it. Settings: `target`, `kernels` (names left to the linker), `exports`."""
+    clock = _Clock(report)
+    target = find(settings["target"])
+    clock.enter("read")
+    with _context(), ir.Location.unknown():
+        return _to_object(ir.Module.parse(text), target, settings, clock, settings["exports"])
+
+
+def _context() -> ir.Context:
+    context = new_context()
+    tw.load(context)
+    return context
+
+
+def _to_object(module: ir.Module, target: Target, settings: Mapping[str, Any], clock: _Clock, exports: Any) -> dict[str, Any]:
+    dumps: dict[str, str] = {}
+    if settings.get("dumps"):
+        dumps["level3.mlir"] = str(module)
+    clock.enter("to-llvm")
+    lower_to_llvm(module)
+    clock.enter("translate")
+    llvm_ir = hide_definitions(translate(module), frozenset(exports))
+    clock.enter("llvm")
+    done = compile_object(
+        llvm_ir, target, opt_level=settings.get("opt_level", 3), want_assembly=bool(settings.get("dumps")),
+        allowed_undefined=frozenset(settings.get("kernels", ())),
+    )
+    clock.enter("")
+    if settings.get("dumps"):
+        dumps |= {"llvm.ll": llvm_ir, "optimized.ll": done.optimized_ir or "", "assembly.s": done.assembly or ""}
+    return {"object": done.object, "instruction_mix": done.instruction_mix, "seconds": clock.seconds, "dumps": dumps}
