@@ -1,0 +1,20 @@
+"""Handlers of torch ops, one module per op family. Importing this package fills the registry."""
+
+from __future__ import annotations
+
+from tilewright.frontend.torch.ops import (
+    attention,
+    control,
+    creation,
+    indexing,
+    linear,
+    movement,
+    normalization,
+    pointwise,
+    reduction,
+    symbolic,
+)
+
+__all__ = [
+    "attention", "control", "creation", "indexing", "linear", "movement", "normalization", "pointwise", "reduction", "symbolic",
+]  # fmt: skip

@@ -1,0 +1,125 @@
+"""The report of everything in a graph that cannot be imported: one record per op and reason, with counts and source lines."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from tilewright.core.diagnostics import UnsupportedError
+from tilewright.frontend.torch.locations import describe
+from tilewright.frontend.torch.registry import HANDLERS, target_name
+
+_LINES = 3
+
+# What to use instead, where the name alone doesn't show it.
+ALTERNATIVES: dict[str, str] = {
+    "topk": "torch.argmax (k = 1)",
+    "sort": "torch.argmax or torch.amax, where the order itself isn't needed",
+    "argsort": "torch.argmax or torch.amax, where the order itself isn't needed",
+    "nonzero": "torch.where(mask, a, b): the result keeps the shape of its input",
+    "masked_select": "torch.where(mask, a, b): the result keeps the shape of its input",
+    "unique": "nothing: the size of the result depends on data; do it outside of the model",
+    "_local_scalar_dense": "a tensor instead of .item()",
+    "item": "a tensor instead of .item()",
+    "cond": "torch.where on both results",
+    "while_loop": "a loop of fixed length, which export unrolls",
+    "rand": "a random tensor given as an input",
+    "randn": "a random tensor given as an input",
+    "rand_like": "a random tensor given as an input",
+    "randn_like": "a random tensor given as an input",
+    "bernoulli": "a random tensor given as an input",
+    "multinomial": "sampling outside of the model",
+    "as_strided": "view, permute and slicing",
+    "polar": "cos and sin on real tensors",
+    "view_as_complex": "the real and imaginary parts as separate tensors",
+    "view_as_real": "the real and imaginary parts as separate tensors",
+    "complex": "the real and imaginary parts as separate tensors",
+    "convolution": "a linear layer over patches, where stride and kernel are equal",
+    "conv1d": "unfold and a linear layer",
+    "conv2d": "a linear layer over patches, where stride and kernel are equal",
+    "histc": "torch.nn.functional.one_hot and a sum",
+    "bincount": "torch.nn.functional.one_hot and a sum",
+    "max_pool2d": "unfold and amax",
+    "avg_pool2d": "unfold and mean",
+}
+
+
+@dataclass
+class Rejection:
+    """One op (and reason) that can't be imported."""
+
+    op: str
+    reason: str
+    remedy: str
+    count: int = 0
+    sources: list[str] = field(default_factory=list)
+
+    def record(self) -> dict[str, Any]:
+        """The machine-readable form."""
+        return {
+            "op": self.op, "reason": self.reason, "count": self.count, "sources": self.sources, "alternative": self.remedy,
+        }  # fmt: skip
+
+
+class Report:
+    """Collects rejections while a graph is imported."""
+
+    def __init__(self) -> None:
+        self.rejections: dict[tuple[str, str], Rejection] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.rejections)
+
+    @property
+    def ops(self) -> set[str]:
+        return {r.op for r in self.rejections.values()}
+
+    def add(self, node: torch.fx.Node, reason: str, remedy: str = "") -> None:
+        """Record that a node can't be imported."""
+        op = target_name(node.target)
+        rejection = self.rejections.setdefault((op, reason), Rejection(op, reason, remedy))
+        rejection.count += 1
+        source = describe(node)
+        if len(rejection.sources) < _LINES and source not in rejection.sources:
+            rejection.sources.append(source)
+
+    def add_unknown(self, node: torch.fx.Node) -> None:
+        """Record a node whose op has no handler."""
+        self.add(node, "the op is not supported", alternative(target_name(node.target)))
+
+    def error(self, origin: str = "") -> UnsupportedError:
+        """The error that names everything, most frequent first; `error.records` is the machine-readable form."""
+        ordered = sorted(self.rejections.values(), key=lambda r: (-r.count, r.op))
+        total = sum(r.count for r in ordered)
+        lines: list[str] = []
+        for r in ordered:
+            lines.append(f"{r.op} x{r.count}: {r.reason}")
+            lines += [f"    at {source}" for source in r.sources]
+            if r.remedy:
+                lines.append(f"    instead: {r.remedy}")
+        error = UnsupportedError(
+            f"{len(ordered)} kind{'s' if len(ordered) != 1 else ''} of operation in the program "
+            f"({total} node{'s' if total != 1 else ''}) can't be compiled",
+            where=origin,
+            why="\n".join(lines),
+            remedy="change the model at the lines above, or ask for the ops; nothing was compiled",
+        )
+        error.records = [r.record() for r in ordered]  # type: ignore[attr-defined]
+        return error
+
+
+def alternative(op: str) -> str:
+    """What to use in place of an op: from the table, else the supported ops with the nearest names."""
+    parts = op.split(".")
+    name = parts[1] if len(parts) > 1 else parts[0]
+    base = name.rstrip("_")
+    if base in ALTERNATIVES:
+        return ALTERNATIVES[base]
+    known = sorted({h.split(".")[1] for h in HANDLERS if h.count(".") == 2})
+    if base in known:
+        return f"another overload of {base}: {', '.join(sorted(h for h in HANDLERS if h.split('.')[1:2] == [base]))}"
+    near = difflib.get_close_matches(base, known, n=2, cutoff=0.75)
+    return " or ".join(near)
