@@ -3,64 +3,38 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tilewright.codegen.artifact_writer import ArtifactWriter
-from tilewright.codegen.compile_kernels import KernelCode
+from tilewright.codegen.compile_program import ProgramCode
 from tilewright.core.diagnostics import InputError
 from tilewright.core.mlir import ir
 from tilewright.dialects.tw.layouts import apply_layout
 from tilewright.frontend.program import Program
-from tilewright.lowering.host_program import ENTRY_SYMBOL
-from tilewright.lowering.program_interface import ProgramInterface, WeightUse, read_interface
-from tilewright.targets import Target
+from tilewright.lowering.program_interface import WeightUse
 
 ENTRY = "main"
 
 
-@dataclass
-class CompiledTarget:
-    """What a target's phases made: the planned module, its kernels, the host program and the shared object."""
-
-    target: Target
-    module: ir.Module
-    kernels: Mapping[str, KernelCode]
-    host: KernelCode | None
-    shared: bytes | None
-
-    def interface(self) -> ProgramInterface:
-        """The entry point as the host program and the manifest see it."""
-        return read_interface(self.module, {name: code.info for name, code in self.kernels.items()})
-
-
-def write_artifact(path: str | os.PathLike[str], program: Program, compiled: Sequence[CompiledTarget], report: Any) -> None:
+def write_artifact(path: str | os.PathLike[str], program: Program, compiled: Sequence[ProgramCode], report: Any) -> None:
     """Write one artifact with the code of all targets. Raises InputError when it cannot be written."""
-    runnable = [c for c in compiled if c.shared is not None]
-    if not runnable:
-        raise InputError(
-            "no target makes code that the runtime can run",
-            why=f"compiled for {', '.join(c.target.name for c in compiled)}",
-            remedy="add a CPU target, or stop before with --compile-to codegen",
-        )
     with ArtifactWriter(path) as writer:
-        for one in runnable:
-            interface = one.interface()
+        for one in compiled:
+            interface = one.interface
             weights = [_add_weight(writer, program, use) for use in interface.weights]
             entry = {
                 "name": ENTRY,
-                "symbol": ENTRY_SYMBOL,
+                "symbol": one.symbol,
                 "arena_bytes": interface.arena_bytes,
                 "scratch_bytes": interface.scratch_bytes,
                 "weights": weights,
             }
             kernels = [{"name": name, "trip_count": code.info.trip_count} for name, code in one.kernels.items()]
-            assert one.shared is not None
-            writer.add_code(one.target, one.shared, [entry], kernels)
-        interface = runnable[0].interface()
+            writer.add_code(one.target, one.shared_object, [entry], kernels)
+        interface = compiled[0].interface
         writer.add_entry_point(
             ENTRY,
             [{"name": p.name, "dtype": p.dtype, "shape": list(p.shape)} for p in interface.inputs],

@@ -5,27 +5,27 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tilewright.api.assemble import CompiledTarget, write_artifact
+from tilewright.api.assemble import write_artifact
 from tilewright.api.phases import ORDER, Phase, find_phase, pipeline
 from tilewright.api.progress import Progress
 from tilewright.api.report import kernel_entries, memory_entry
-from tilewright.codegen.cache import Cache
-from tilewright.codegen.compile_kernels import compile_host, compile_kernels
-from tilewright.codegen.link import link_shared
+from tilewright.codegen.cache import CompileCache
+from tilewright.codegen.compile_program import ProgramCode
+from tilewright.codegen.compile_program import compile_program as generate_code
 from tilewright.codegen.pool import WorkerPool
 from tilewright.core.diagnostics import InputError
 from tilewright.core.instruments import Dump, Instrument, PrintAfterAll, PrintAfterChange, PrintStyle, Timing, Verify
 from tilewright.core.mlir import ir
-from tilewright.core.options import CompileOptions
+from tilewright.core.options import CompileOptions, environment
 from tilewright.core.pass_manager import run_pipeline
 from tilewright.dialects import tw
 from tilewright.frontend.program import Program
-from tilewright.passes.weight_values import attach_weights
+from tilewright.passes import weight_values
 from tilewright.targets import Target, find
 
 
@@ -39,6 +39,14 @@ class CompileResult:
     seconds: list[tuple[str, float]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class CompiledTarget:
+    """What one target's phases made: the planned module and its code."""
+
+    module: ir.Module
+    code: ProgramCode
+
+
 class Compilation:
     """One compilation: options, pool and cache, timings. Use `compile_program`."""
 
@@ -47,7 +55,7 @@ class Compilation:
         self.options = options
         self.progress = progress
         self.pool = pool
-        self.cache = Cache() if options.use_cache else None
+        self.cache = CompileCache(environment().cache_dir) if options.use_cache else None
         self.seconds: list[tuple[str, float]] = []
         self.passes: list[tuple[str, float]] = []
         self.dumps = 0
@@ -132,7 +140,7 @@ def _run(
     with program.context:
         compilation.dump("import.mlir", _text(module))
         if begin <= ORDER.index(Phase.SIMPLIFY) <= end:
-            with attach_weights(module, program.weights):
+            with weight_values.provided(program.weights):
                 compilation.run_passes(module, Phase.SIMPLIFY, None)
             compilation.dump("simplify.mlir", _text(module))
         if end <= ORDER.index(Phase.SIMPLIFY):
@@ -146,47 +154,45 @@ def _run(
                     compilation.dump(f"{phase.value}-{_file_name(target.name)}.mlir", _text(own))
             if last.has_ir:
                 return CompileResult(None, _text(own), _report(compilation, []), compilation.seconds)
-            compiled.append(_compile_target(compilation, own, target, last))
+            compiled.append(_compile_target(compilation, own, target))
         report = _report(compilation, compiled)
         if last is Phase.ARTIFACT:
             assert output is not None
-            compilation.timed(Phase.ARTIFACT, "", lambda: write_artifact(output, program, compiled, report))
+            compilation.timed(Phase.ARTIFACT, "", lambda: write_artifact(output, program, [c.code for c in compiled], report))
         report["phases"] = [{"name": name, "seconds": seconds} for name, seconds in compilation.seconds]
         return CompileResult(Path(output) if output and last is Phase.ARTIFACT else None, None, report, compilation.seconds)
 
 
-def _compile_target(compilation: Compilation, module: ir.Module, target: Target, last: Phase) -> CompiledTarget:
+def _compile_target(compilation: Compilation, module: ir.Module, target: Target) -> CompiledTarget:
     options = compilation.options
     tw.verify_kernels(module)
-    kernels = compilation.timed(
+    code: ProgramCode = compilation.timed(
         Phase.CODEGEN,
         target.name,
-        lambda: compile_kernels(module, target, options, compilation.pool, compilation.cache, compilation.progress.step),
+        lambda: generate_code(
+            module,
+            target,
+            compilation.pool,
+            compilation.cache,
+            want_dumps=options.dump_dir is not None,
+            settings={"fast_math": options.fast_math},
+            progress=lambda name, done, total: compilation.progress.step(done, total, name),
+        ),
     )
-    if target.kind != "cpu":
-        return CompiledTarget(target, module, kernels, None, None)
-    host = compile_host(module, kernels, target, options)
     if options.dump_dir is not None:
-        _dump_kernels(options.dump_dir / _file_name(target.name), {**kernels, "tw_main": host})
-    shared = None
-    if last in (Phase.LINK, Phase.ARTIFACT):
-        objects = [k.object for k in kernels.values()] + [host.object]
-        shared = compilation.timed(Phase.LINK, target.name, lambda: link_shared(objects, target))
-    return CompiledTarget(target, module, kernels, host, shared)
-
-
-def _dump_kernels(directory: Path, codes: Mapping[str, Any]) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, code in codes.items():
-        for suffix, text in code.dumps.items():
-            (directory / f"{name}.{suffix}").write_text(text)
+        directory = options.dump_dir / _file_name(target.name)
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, dumps in [(k.name, k.dumps) for k in code.kernels.values()] + [("tw_main", code.host_dumps)]:
+            for suffix, text in dumps.items():
+                (directory / f"{name}.{suffix}").write_text(text)
+    return CompiledTarget(module, code)
 
 
 def _report(compilation: Compilation, compiled: Sequence[CompiledTarget]) -> dict[str, Any]:
     return {
         "model": compilation.program.origin,
         "targets": [
-            {"name": c.target.name, "kernels": kernel_entries(c.module, c.kernels), **memory_entry(c.module)} for c in compiled
+            {"name": c.code.target.name, "kernels": kernel_entries(c.module, c.code.kernels), **memory_entry(c.module)} for c in compiled
         ],
         "phases": [{"name": name, "seconds": seconds} for name, seconds in compilation.seconds],
         "passes": [{"name": name, "seconds": seconds} for name, seconds in compilation.passes],

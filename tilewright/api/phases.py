@@ -18,7 +18,6 @@ class Phase(enum.Enum):
     SCHEDULE = "schedule"
     PLAN = "plan"
     CODEGEN = "codegen"
-    LINK = "link"
     ARTIFACT = "artifact"
 
     @property
@@ -39,8 +38,7 @@ _DESCRIPTIONS = {
     Phase.FUSE: "ops grouped into kernels, equal kernels shared (level 2)",
     Phase.SCHEDULE: "a schedule on every kernel, weights laid out for it (level 2)",
     Phase.PLAN: "results placed in the arena (end of level 2)",
-    Phase.CODEGEN: "kernels and host program as machine code (levels 3 to 5)",
-    Phase.LINK: "one shared object per target",
+    Phase.CODEGEN: "kernels and host program as machine code, linked (levels 3 to 5)",
     Phase.ARTIFACT: "the artifact file (level 6)",
 }
 
