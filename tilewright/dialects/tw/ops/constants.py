@@ -20,7 +20,17 @@ def elements_to_array(elements: object) -> np.ndarray:
     shape = tuple(d for d in info.shape if isinstance(d, int))
     if elements.is_splat:  # type: ignore[attr-defined]
         return np.full(shape, elements.get_splat_value().value, numpy_dtype(info.dtype))  # type: ignore[attr-defined]
-    return np.array(elements).reshape(shape)
+    return _bf16_elements(str(elements)).reshape(shape) if info.dtype == "bf16" else np.array(elements).reshape(shape)
+
+
+def _bf16_elements(text: str) -> np.ndarray:
+    # The bindings hand out elements as buffers, which have no format for bf16. MLIR prints floats so that they can be read back.
+    body = text[text.index("<") + 1 : text.rindex("> :")]
+    if body.startswith('"0x'):
+        return np.frombuffer(bytes.fromhex(body[3:-1]), np.uint16).view(numpy_dtype("bf16"))
+    numbers = body.replace("[", " ").replace("]", " ").replace(",", " ").split()
+    bits = [int(n, 16) if n.startswith("0x") else int(np.asarray(float(n), numpy_dtype("bf16")).view(np.uint16)) for n in numbers]
+    return np.array(bits, np.uint16).view(numpy_dtype("bf16"))
 
 
 def _elements_info(elements: object) -> TensorInfo:
