@@ -1,0 +1,49 @@
+"""`tilewright.compile` and `tilewright.load`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tilewright.api.compiler import compile_program
+from tilewright.api.sources import to_program
+from tilewright.core.options import CompileOptions
+from tilewright.runtime import Program as LoadedProgram
+from tilewright.runtime import load
+
+
+def compile(
+    source: Any,
+    args: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    dynamic_shapes: Any = None,
+    target: str | Sequence[str] = "native",
+    output: str | os.PathLike[str] | None = None,
+    threads: int | None = None,
+    options: CompileOptions | None = None,
+) -> LoadedProgram:
+    """Compile a program and load it: the result is called like the module.
+
+    `source` is an `ExportedProgram`, a `torch.nn.Module` (with example `args`, `kwargs` and torch.export's `dynamic_shapes`), or the path of a
+    `.pt2`. `target` is one name of `tilewright targets` or several. The artifact is kept when `output` names a file, else it lives as long as
+    the result. `threads` as in `tilewright.load`.
+
+        model = tilewright.compile(module, (x,), dynamic_shapes={"x": {0: Dim("batch")}})
+        y = model(x)
+
+    Raises a `TilewrightError` that says what is wrong and what to do: InputError, UnsupportedError (all unsupported ops at once), ...
+    """
+    names = (target,) if isinstance(target, str) else tuple(target)
+    chosen = options or CompileOptions(targets=names)
+    program = to_program(source, args, kwargs, dynamic_shapes)
+    if output is not None:
+        compile_program(program, output, chosen)
+        return load(output, threads=threads)
+    with tempfile.TemporaryDirectory(prefix="tilewright-") as directory:
+        path = Path(directory) / "program.tw"
+        compile_program(program, path, chosen)
+        return load(path, threads=threads)  # what is mapped stays valid after the file is gone
