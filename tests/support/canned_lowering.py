@@ -81,8 +81,8 @@ def lower_kernel(module: ir.Module, target: Target) -> Lowered:
     if name == "unsupported":
         raise UnsupportedError("there is no lowering for tw.unicorn", where="model.py:3:1")
     if name == "segfaulting":
-        # The translator of LLVM 22 has no case for this constant and takes the process down.
-        text = "llvm.func @f() -> f32 { %0 = llvm.mlir.constant(dense<1.0> : tensor<f32>) : f32\n llvm.return %0 : f32 }"
+        # The translator of LLVM 22 has no case for this global and takes the process down.
+        text = "llvm.mlir.global internal constant @c(dense<1.0> : tensor<f32>) : f32"
         from tilewright.core.mlir import llvm
 
         llvm.translate_module_to_llvmir(ir.Module.parse(text).operation)
