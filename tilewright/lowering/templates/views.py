@@ -103,6 +103,10 @@ def split(piece: Piece, inner: Dim) -> tuple[Piece, Piece] | None:
     return Piece(simplify_dim(outer), times(piece.stride, inner)), Piece(inner, piece.stride)
 
 
+def _divides(divisor: Dim, size: Dim) -> bool:
+    return divisor != 0 and to_expr(size).divide_exactly(divisor) is not None
+
+
 def _take(rest: list[Piece], size: Dim) -> list[Piece] | None:
     """Remove pieces of `size` elements in all from the front of `rest`, splitting the last one if need be."""
     taken: list[Piece] = []
@@ -110,12 +114,11 @@ def _take(rest: list[Piece], size: Dim) -> list[Piece] | None:
         if not rest:
             return None
         piece = rest.pop(0)
-        quotient = to_expr(size).divide_exactly(piece.size)
-        if quotient is not None:
+        if _divides(piece.size, size):
             taken.append(piece)
-            size = simplify_dim(quotient)
+            size = simplify_dim(to_expr(size) // piece.size)
             continue
-        inner = to_expr(piece.size).divide_exactly(size)
+        inner = to_expr(piece.size).divide_exactly(size) if size != 0 else None
         halves = split(piece, simplify_dim(inner)) if inner is not None else None
         if halves is None:
             return None
@@ -137,7 +140,7 @@ def refine(dimensions: Sequence[tuple[Piece, ...]]) -> list[tuple[Piece, ...]] |
             return None
         # The innermost pieces are compared, because sizes that divide each other are usually the static inner ones.
         sizes = [queue[-1].size for queue in queues]
-        inner = next((s for s in sizes if all(to_expr(o).divide_exactly(s) is not None for o in sizes)), None)
+        inner = next((s for s in sizes if all(o == s or _divides(s, o) for o in sizes)), None)
         if inner is None:
             return None
         step: list[Piece] = []

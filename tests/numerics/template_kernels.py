@@ -1,0 +1,186 @@
+"""Kernels of level 2 built in tests, lowered by the matmul and attention templates, and executed beside their reference.
+
+    kernel = TemplateKernel([info("d0, 384"), info("384, 96")], lambda x, w: [tw.build("matmul", x, w)], weights={1})
+    kernel.check([x, w])                              # lower for this machine, run, compare with the interpreter
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from level3_runner import aligned, level3_timer
+
+from tilewright.core.mlir import func, ir
+from tilewright.core.symbolic import to_expr
+from tilewright.dialects import tw
+from tilewright.dialects.tw import interpreter
+from tilewright.dialects.tw.layouts import pack_panels
+from tilewright.dialects.tw.types import parse_shape
+from tilewright.lowering.templates.matmul import lower_matmul_kernel
+from tilewright.passes.schedules.attention import choose_attention_schedule
+from tilewright.passes.schedules.attribute import schedule_attribute
+from tilewright.passes.schedules.matmul import choose_matmul_schedule
+from tilewright.targets import Target, host_target
+
+Body = Callable[..., Sequence[ir.Value]]
+
+
+def info(shape: str, dtype: str = "f32") -> tw.TensorInfo:
+    """A tensor type from its encoding string: `"d0, 384"`."""
+    return tw.TensorInfo(parse_shape(shape), dtype)
+
+
+@dataclasses.dataclass
+class TemplateKernel:
+    """A kernel of `inputs` whose `body` returns the results. Inputs in `weights` are constants that may be packed."""
+
+    inputs: Sequence[tw.TensorInfo]
+    body: Body
+    weights: frozenset[int] | set[int] = frozenset()
+    overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def level2(self) -> str:
+        """The kernel function as text."""
+        with ir.Context() as context, ir.Location.unknown():
+            tw.load(context)
+            return str(self._module())
+
+    def _module(self) -> ir.Module:
+        module = ir.Module.create()
+        names = sorted({s for i in self.inputs for d in i.shape for s in to_expr(d).symbols()})
+        with ir.InsertionPoint(module.body):
+            types = [tw.tensor_type(i) for i in self.inputs]
+            function = func.FuncOp("kernel", ir.FunctionType.get(types, []), visibility="private")
+            function.attributes["tw.kernel"] = ir.UnitAttr.get()
+            function.attributes["tw.symbols"] = tw.symbols_attribute({name: (0, 4096) for name in names})
+            function.arg_attrs = [
+                ir.DictAttr.get({"tw.weight": ir.UnitAttr.get()} if i in self.weights else {}) for i in range(len(types))
+            ]
+            block = function.add_entry_block()
+            with ir.InsertionPoint(block):
+                results = list(self.body(*block.arguments))
+                func.ReturnOp(results)
+            function.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(types, [r.type for r in results]))
+        return module
+
+    def lower(self, target: Target) -> tuple[str, int]:
+        """Level 3 text, and the panel width of a packed right side (0: not packed)."""
+        with ir.Context() as context, ir.Location.unknown():
+            context.emit_error_diagnostics = True
+            tw.load(context)
+            module = self._module()
+            tw.verify(module)
+            function = module.body.operations[0]
+            schedule = choose_matmul_schedule(function, target) or choose_attention_schedule(function, target)
+            assert schedule is not None, "no template covers this kernel"
+            schedule.update(self.overrides)
+            function.operation.attributes["tw.schedule"] = schedule_attribute(schedule)
+            nr = 0
+            if schedule["kind"] == "attention":
+                from tilewright.lowering.templates.attention import lower_attention_kernel
+                lower_attention_kernel(function, target)
+            else:
+                if schedule["rhs"] == "packed":
+                    nr = schedule["nr"]
+                    _use_panels(function, nr)
+                lower_matmul_kernel(function, target)
+            module.operation.verify()
+            return str(module), nr
+
+    def reference(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Results of the interpreter, whose matmul and attention accumulate in f64."""
+        with ir.Context() as context, ir.Location.unknown():
+            tw.load(context)
+            return interpreter.run(self._module(), list(arrays), function="kernel")
+
+    def run(
+        self, arrays: Sequence[np.ndarray], target: Target | None = None, splits: Sequence[float] = (),
+        lowered: tuple[str, int] | None = None,
+    ) -> list[np.ndarray]:
+        """Results of the native kernel; `splits` are the fractions of the units at which the range is cut into several calls."""
+        text, nr = lowered or self.lower(target or host_target())
+        expected = self.reference(arrays)
+        results = [guarded(e.shape, e.dtype) for e in expected]
+        passed = [a for a in arrays]
+        if nr:
+            weight = self._packed_argument()
+            transposed = self._transposed()
+            packed = pack_panels(np.asarray(arrays[weight]), transposed=transposed, nr=nr)
+            passed[weight] = aligned(packed.shape, packed.dtype)
+            passed[weight][...] = packed
+        symbols = interpreter.bind_symbols(list(self.inputs), [a.shape for a in arrays], [""] * len(arrays))
+        numbers = [symbols[name] for name in sorted(symbols)]
+        stored = [np.ascontiguousarray(a).view(np.uint8) if a.dtype == np.bool_ else np.ascontiguousarray(a) for a in passed]
+        outputs = [r.view(np.uint8) if r.dtype == np.bool_ else r for r in results]
+        trips = trip_count(text, symbols)
+        bounds = [0, *sorted(int(trips * s) for s in splits), trips]
+        for lo, hi in zip(bounds, bounds[1:]):
+            level3_timer(text, "kernel", [*stored, *outputs], numbers, lo, hi, target)()
+        for result in results:
+            assert_guards(result)
+        return results
+
+    def check(
+        self, arrays: Sequence[np.ndarray], target: Target | None = None, tolerance: float = 2e-5,
+        lowered: tuple[str, int] | None = None,
+    ) -> None:
+        """Assert that native results are those of the reference, relative to the largest of each."""
+        for actual, expected in zip(self.run(arrays, target, lowered=lowered), self.reference(arrays)):
+            assert actual.shape == expected.shape and actual.dtype == expected.dtype
+            if actual.size:
+                scale = max(1.0, float(np.nanmax(np.abs(expected.astype(np.float64)))))
+                np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * scale)
+
+    def _packed_argument(self) -> int:
+        (weight,) = self.weights
+        return weight
+
+    def _transposed(self) -> bool:
+        with ir.Context() as context, ir.Location.unknown():
+            tw.load(context)
+            module = self._module()
+            block = module.body.operations[0].operation.regions[0].blocks[0]
+            (matmul,) = [op for op in block.operations if tw.is_op(op, "matmul")]
+            return bool(tw.get(matmul, "transpose_rhs"))
+
+
+def trip_count(text: str, symbols: dict[str, int]) -> int:
+    """`tw.trip_count` of the only function of a level 3 module."""
+    with ir.Context(), ir.Location.unknown():
+        module = ir.Module.parse(text)
+        attributes = module.body.operations[0].operation.attributes
+        return to_expr(parse_shape(ir.StringAttr(attributes["tw.trip_count"]).value)[0]).evaluate(symbols)
+
+
+_GUARD = 64
+_guarded: dict[int, np.ndarray] = {}
+
+
+def guarded(shape: Sequence[int], dtype: Any) -> np.ndarray:
+    """An array filled with a pattern, with 64 guard bytes of 0xA5 on either side that `assert_guards` looks at."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = aligned([size + 2 * _GUARD], np.uint8)
+    raw.fill(0xA5)
+    array = raw[_GUARD : _GUARD + size].view(dtype).reshape(shape)
+    _guarded[array.ctypes.data] = raw
+    return array
+
+
+def assert_guards(array: np.ndarray) -> None:
+    """Nothing was written beside the array."""
+    raw = _guarded.pop(array.ctypes.data)
+    assert (raw[:_GUARD] == 0xA5).all() and (raw[len(raw) - _GUARD :] == 0xA5).all(), "the kernel wrote outside its result"
+
+
+def normal(*shape: int, seed: int = 0, dtype: str = "float32") -> np.ndarray:
+    """Normally distributed values, each call with its own part of the stream named by `seed`."""
+    return np.random.default_rng([seed, *shape]).standard_normal(shape).astype(dtype)
+
+
+def _use_panels(function: ir.OpView, nr: int) -> None:
+    from tilewright.passes.pack_weights import _pack_kernel  # pyright: ignore[reportPrivateUsage]
+
+    assert _pack_kernel(function.operation, nr) is not None
