@@ -23,7 +23,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class KernelCode:
-    """A compiled kernel. `seconds` by phase is empty when it came from the cache; `dumps` maps file suffixes to text."""
+    """A compiled kernel. `slow_path` says why its code is scalar, if it is. `seconds` by phase is empty when it came from the cache; `dumps` maps file suffixes to text."""
 
     name: str
     object: bytes
@@ -31,6 +31,7 @@ class KernelCode:
     scratch: str
     symbols: tuple[str, ...]
     instruction_mix: dict[str, int]
+    slow_path: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     dumps: dict[str, str] = field(default_factory=dict)
     cached: bool = False
@@ -72,7 +73,8 @@ def compile_kernels(
         else:
             record, data = entry
             done[name] = KernelCode(
-                name, data, record["trip_count"], record["scratch"], symbols[name], record["instruction_mix"], {}, record["dumps"], True,
+                name, data, record["trip_count"], record["scratch"], symbols[name], record["instruction_mix"], record["slow_path"], {},
+                record["dumps"], True,
             )
             _tell(progress, name, len(done), len(tasks))
     failures: dict[str, TilewrightError] = {}

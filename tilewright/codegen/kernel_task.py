@@ -49,7 +49,8 @@ def compile_kernel(text: str, settings: Mapping[str, Any], report: Report) -> di
     """Compile a module that holds one kernel function of level 2.
 
     Settings: `target` (a name), `lower` (`module:function` called with the module and the Target, which returns a LoweredKernel),
-    `opt_level`, `dumps`. Returns `object` (bytes) and JSON values: trip_count, scratch, instruction_mix, seconds and dumps.
+    `opt_level`, `dumps`. Returns `object` (bytes) and JSON values: trip_count, scratch, slow_path, instruction_mix,
+    seconds and dumps.
     """
     clock = _Clock(report)
     target = find(settings["target"])
@@ -59,8 +60,16 @@ def compile_kernel(text: str, settings: Mapping[str, Any], report: Report) -> di
         module = ir.Module.parse(text)
         clock.enter("lower")
         lowered: LoweredKernel = lower(module, target)
-        result = {"trip_count": str(lowered.trip_count), "scratch": str(lowered.scratch)}
+        result = {"trip_count": str(lowered.trip_count), "scratch": str(lowered.scratch), "slow_path": _slow_path(lowered.module)}
         return result | _to_object(lowered.module, target, settings, clock, ())
+
+
+def _slow_path(module: ir.Module) -> str | None:
+    """Why the lowering fell back to scalar code, as it wrote into `tw.slow_path`."""
+    for function in tw.functions(module):
+        if "tw.slow_path" in function.operation.attributes:
+            return ir.StringAttr(function.operation.attributes["tw.slow_path"]).value
+    return None
 
 
 def compile_host_program(text: str, settings: Mapping[str, Any], report: Report) -> dict[str, Any]:
