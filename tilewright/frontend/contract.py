@@ -29,4 +29,3 @@ def check_program(program: Program) -> None:
     for op in block.operations:
         if tw.is_op(op, "weight") and tw.get(op, "name") not in program.weights:
             raise VerifyError(f"the weight '{tw.get(op, 'name')}' is not in the program", where=tw.location_text(op.location))
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, Union
+from typing import Any, NoReturn
 
 import torch
 
@@ -15,7 +15,7 @@ from tilewright.frontend.torch import scalars
 from tilewright.frontend.torch.dtypes import compute_type, dtype_name, number_dtype, result_type
 from tilewright.frontend.torch.symbols import SymbolTable
 
-Operand = Union[ir.Value, Expr, bool, int, float]
+Operand = ir.Value | Expr | bool | int | float
 """What an argument of a node becomes: a tensor, a symbolic size or a number (lists and None are seen by handlers only)."""
 
 

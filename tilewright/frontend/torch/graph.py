@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
+from tilewright.frontend.torch.private import OpOverload, writes_to_arguments
 from tilewright.frontend.torch.registry import HANDLERS, target_name
 
 _ASSERTIONS = ("aten._assert_scalar.default",)
@@ -36,7 +37,7 @@ def all_nodes(module: torch.fx.GraphModule) -> Iterator[torch.fx.Node]:
 def mutates(program: ExportedProgram) -> bool:
     """True when some op writes to one of its arguments, so that the order of ops would matter."""
     return any(
-        isinstance(n.target, torch._ops.OpOverload) and n.target._schema.is_mutable and str(n.target) not in HANDLERS
+        isinstance(n.target, OpOverload) and writes_to_arguments(n.target) and str(n.target) not in HANDLERS
         for n in all_nodes(program.graph_module)
     )
 

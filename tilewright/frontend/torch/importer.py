@@ -13,7 +13,6 @@ import torch
 from torch.export import ExportedProgram
 from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind, SymIntArgument, TensorArgument
 
-import tilewright.frontend.torch.ops  # noqa: F401  (fills the registry)
 from tilewright.core.diagnostics import UnsupportedError, VerifyError
 from tilewright.core.mlir import ir, new_context
 from tilewright.core.symbolic import Expr
@@ -24,7 +23,9 @@ from tilewright.frontend.program import Program, Structure
 from tilewright.frontend.torch.emitter import Emitter, Rejected
 from tilewright.frontend.torch.graph import decompose, live_nodes, mutates
 from tilewright.frontend.torch.locations import node_location
-from tilewright.frontend.torch.registry import HANDLERS, target_name
+from tilewright.frontend.torch.ops import HANDLERS
+from tilewright.frontend.torch.private import OpOverload, keyword_only
+from tilewright.frontend.torch.registry import target_name
 from tilewright.frontend.torch.structure import leaf_names, nest
 from tilewright.frontend.torch.symbols import SymbolTable, is_symbolic
 from tilewright.frontend.torch.unsupported import Report
@@ -235,7 +236,7 @@ class _GraphImport:
         output = next(n for n in reversed(module.graph.nodes) if n.op == "output")
         results = self._resolve(output.args[0])
         self.emit.node, self.emit.loc = outer
-        return results if isinstance(results, list | tuple) else [results]
+        return list(results) if isinstance(results, list | tuple) else [results]
 
     def _nodes(self, graph: torch.fx.Graph) -> None:
         live = live_nodes(graph)
@@ -281,11 +282,11 @@ class _GraphImport:
         """Arguments by position, and the keyword-only ones of the op's schema by name."""
         args = [self._resolve(a) for a in node.args]
         kwargs = {name: self._resolve(a) for name, a in node.kwargs.items()}
-        if kwargs and isinstance(node.target, torch._ops.OpOverload):
-            for argument in node.target._schema.arguments[len(args) :]:
-                if argument.kwarg_only or argument.name not in kwargs:
+        if kwargs and isinstance(node.target, OpOverload):
+            for name, by_keyword in keyword_only(node.target)[len(args) :]:
+                if by_keyword or name not in kwargs:
                     break
-                args.append(kwargs.pop(argument.name))
+                args.append(kwargs.pop(name))
         return args, kwargs
 
     def _resolve(self, argument: Any) -> Any:

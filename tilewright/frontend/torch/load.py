@@ -15,16 +15,16 @@ import os
 import pickle
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.export import ExportedProgram
-from torch.utils import _pytree as pytree
 
 from tilewright.core.diagnostics import InputError
+from tilewright.frontend.torch.private import is_known_container, register_container, schema_version
 
 _EXPORT_HINT = "make the file by torch.export.save(torch.export.export(model, args), 'model.pt2')"
 
@@ -118,15 +118,14 @@ def _check_kind(file: Path, archive: zipfile.ZipFile, names: Sequence[str]) -> N
 
 def _check_graph(file: Path, program: Mapping[str, Any]) -> None:
     """Refuse newer schemas; make output classes known that this process has not imported."""
-    from torch._export.serde.schema import SCHEMA_VERSION
-
     version = program.get("schema_version", {})
-    if int(version.get("major", 0)) > SCHEMA_VERSION[0]:
+    major, minor = schema_version()
+    if int(version.get("major", 0)) > major:
         raise InputError(
             "the file was written by a newer torch",
             where=str(file),
             why=f"its schema is {version.get('major')}.{version.get('minor')} (torch {program.get('torch_version', '?')}), "
-            f"torch {torch.__version__} reads {SCHEMA_VERSION[0]}.{SCHEMA_VERSION[1]}",
+            f"torch {torch.__version__} reads {major}.{minor}",
             remedy="install that torch, or export again with this one",
         )
     for entry in program.get("graph_module", {}).get("module_call_graph", ()):
@@ -142,14 +141,9 @@ def _register_unknown_types(spec: Mapping[str, Any]) -> None:
     A library that registers its class later replaces the stand-in.
     """
     name = spec.get("type")
-    if name is not None and name not in pytree.SERIALIZED_TYPE_TO_PYTHON_TYPE:
+    if name is not None and not is_known_container(name):
         stand_in = type(name.rsplit(".", 1)[-1], (dict,), {})
-        pytree.register_pytree_node(
-            stand_in,
-            lambda d: (list(d.values()), list(d)),
-            lambda values, keys: dict(zip(keys or (), values)),
-            serialized_type_name=name,
-        )
+        register_container(name, stand_in, lambda d: (list(d.values()), list(d)), lambda values, keys: dict(zip(keys or (), values)))
     for child in spec.get("children_spec", ()):
         _register_unknown_types(child)
 
@@ -180,7 +174,7 @@ def _pickled_members(archive: zipfile.ZipFile, names: Sequence[str]) -> Iterator
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """Without torch's warnings about its own internals: the errors that matter are raised."""
     logger = logging.getLogger("torch.export")
     level = logger.level

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
+from tilewright.frontend.torch.private import HigherOrderOperator, OpOverload
 
 Handler = Callable[..., Any]
 
@@ -37,6 +37,6 @@ def target_name(target: Any) -> str:
     """The name of an fx target as handlers are registered: `aten.add.Tensor`, `_operator.getitem`."""
     if isinstance(target, str):
         return target
-    if isinstance(target, torch._ops.OpOverload | torch._ops.HigherOrderOperator):
+    if isinstance(target, OpOverload | HigherOrderOperator):
         return str(target)
     return f"{getattr(target, '__module__', '')}.{getattr(target, '__name__', target)}"

@@ -25,7 +25,7 @@ def nest(spec: Any, leaves: Iterator[Structure]) -> Structure:
 
 def _keys(spec: Any, count: int) -> list[Any] | None:
     if isinstance(spec.type, type) and issubclass(spec.type, tuple) and hasattr(spec.type, "_fields"):
-        return list(spec.type._fields)
+        return list(getattr(spec.type, "_fields"))  # noqa: B009
     keys = spec.context[1] if isinstance(spec.context, list | tuple) and _is_defaultdict(spec) else spec.context
     if spec.type in (list, tuple) or not isinstance(keys, list | tuple) or len(keys) != count:
         return None
@@ -53,5 +53,5 @@ def _collect(structure: Structure, path: str, names: dict[int, str]) -> None:
     elif isinstance(structure, dict) and "items" in structure:
         labels = structure.get("keys") or range(len(structure["items"]))
         for label, item in zip(labels, structure["items"]):
-            text = str(label) if path or not isinstance(label, int) else f"output_{label}"
+            text = str(label) if path or "keys" in structure else f"output_{label}"
             _collect(item, f"{path}_{text}" if path else text, names)

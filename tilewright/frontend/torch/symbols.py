@@ -35,9 +35,9 @@ class SymbolTable:
 
     def dim(self, size: Any) -> Dim:
         """A size: an `int`, a `torch.SymInt` or a sympy expression. Raises UnsupportedError for one that depends on data."""
-        if isinstance(size, int) and not isinstance(size, bool):
+        if type(size) is int:
             return size
-        expression = size.node.expr if hasattr(size, "node") else size
+        expression: Any = size.node.expr if hasattr(size, "node") else size
         known = self._cache.get(expression)
         if known is None:
             known = simplify_dim(self._translate(expression))
@@ -53,7 +53,7 @@ class SymbolTable:
             if name.startswith(("u", "zuf")):
                 raise UnsupportedError(
                     f"the size {name} depends on the values of a tensor, not on the input shapes",
-                    remedy="sizes from .item(), nonzero, boolean-mask indexing or unique can't be compiled; compute them outside of the model",
+                    remedy="compute such sizes (from .item(), nonzero, a boolean mask, unique) outside of the model",
                 )
             ours = f"s{len(self._names)}"
             self._names[name] = ours
@@ -88,7 +88,7 @@ class SymbolTable:
             return self._quotient(args[0], _ROUNDING[kind])
         if kind in ("ToFloat", "Identity"):
             return self._translate(args[0])
-        raise UnsupportedError(f"the size {expression} uses {kind}, which sizes can't", remedy="use + - * // % min max on sizes in the model")
+        raise UnsupportedError(f"the size {expression} uses {kind}", remedy="sizes may use + - * // % min max")
 
     def _quotient(self, expression: Any, rounding: str) -> Dim:
         """A product that may hold a rational factor or a division; the division is done last, rounded as said."""

@@ -52,7 +52,7 @@ class WeightTable:
                 raise InputError(f"the exported program has no value for '{name}'", remedy="export the model again")
             if tensor.is_meta or type(tensor).__name__ == "FakeTensor":
                 raise InputError(
-                    f"'{name}' has a shape but no values (it is on the device 'meta')", remedy="load the weights before you export the model"
+                    f"'{name}' has a shape but no values (it is on the device 'meta')", remedy="load the weights before the export"
                 )
             key = (tensor.untyped_storage().data_ptr(), tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype)
             first = stored.setdefault(key, name) if tensor.numel() else name

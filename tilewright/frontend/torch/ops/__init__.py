@@ -14,7 +14,9 @@ from tilewright.frontend.torch.ops import (
     reduction,
     symbolic,
 )
+from tilewright.frontend.torch.registry import HANDLERS
 
 __all__ = [
+    "HANDLERS",
     "attention", "control", "creation", "indexing", "linear", "movement", "normalization", "pointwise", "reduction", "symbolic",
 ]  # fmt: skip

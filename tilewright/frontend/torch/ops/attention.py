@@ -59,10 +59,10 @@ def attention_math(
     enable_gqa: bool = False,
 ) -> list[ir.Value | None]:
     """`_math` takes (mask, dropout_p, is_causal, dropout_mask), `_flash_attention` (dropout_p, is_causal, return_debug_mask)."""
-    if "math" in str(emit.node.target):
-        mask, dropout, causal = (*args, *(None, 0.0, False)[len(args) :])[:3]
-    else:
-        mask, (dropout, causal) = None, (*args, *(0.0, False)[len(args) :])[:2]
+    rest = list(args)
+    mask = rest.pop(0) if rest and "math" in str(emit.node.target) else None
+    dropout = float(rest.pop(0)) if rest else 0.0
+    causal = bool(rest.pop(0)) if rest else False
     return _inference_only(emit, q, k, v, mask, dropout, causal, scale)
 
 
@@ -166,6 +166,4 @@ def _with_triangle(emit: Emitter, mask: ir.Value | None, queries: Dim, keys: Dim
         return triangle
     dtype = tw.tensor_info(mask).dtype
     hidden = False if dtype == "i1" else float("-inf")
-    return emit.map(
-        lambda seen, m, h: sc.select(seen, m, h), triangle, mask, hidden, compute=dtype, out=dtype, raw=True
-    )
+    return emit.map(lambda seen, m, h: sc.select(seen, m, h), triangle, mask, hidden, compute=dtype, out=dtype, raw=True)

@@ -50,8 +50,8 @@ def arange(emit: Emitter, *args: Operand, start: Operand = 0, step: Operand = 1,
 
 
 @imports("aten.linspace.default")
-def linspace(emit: Emitter, start: float, end: float, steps: int, **_: object) -> ir.Value:
-    if not all(isinstance(v, int | float) for v in (start, end, steps)):
+def linspace(emit: Emitter, start: Operand, end: Operand, steps: Operand, **_: object) -> ir.Value:
+    if not (isinstance(start, int | float) and isinstance(end, int | float) and isinstance(steps, int)):
         emit.reject("linspace with bounds that are not numbers")
     index = emit.iota(steps)
     step = (end - start) / (steps - 1) if steps > 1 else 0.0

@@ -73,9 +73,7 @@ def _index_operands(emit: Emitter, x: ir.Value, indices: Sequence[ir.Value | Non
 
 def _wrap_negative(emit: Emitter, index: ir.Value, extent: Dim) -> ir.Value:
     dtype = tw.tensor_info(index).dtype
-    return emit.map(
-        lambda i, n: sc.select(sc.compare("lt", i, sc.like(i, 0)), sc.add(i, n), i), index, extent, compute=dtype, out=dtype
-    )
+    return emit.map(lambda i, n: sc.select(sc.compare("lt", i, sc.like(i, 0)), sc.add(i, n), i), index, extent, compute=dtype, out=dtype)
 
 
 def non_negative(emit: Emitter, node: object) -> bool:
@@ -161,9 +159,7 @@ def index_put(
     return emit.transpose(moved, [order.index(d) for d in range(info.rank)])
 
 
-def _masked_put(
-    emit: Emitter, x: ir.Value, axes: list[int], masks: list[ir.Value], values: ir.Value, accumulate: bool
-) -> ir.Value:
+def _masked_put(emit: Emitter, x: ir.Value, axes: list[int], masks: list[ir.Value], values: ir.Value, accumulate: bool) -> ir.Value:
     """`x[mask] = value` for a mask over leading dimensions and a single value is a choice by element."""
     info, mask = tw.tensor_info(x), tw.tensor_info(masks[0])
     if len(masks) > 1 or axes != [0] or accumulate or tw.tensor_info(values).elements != 1:
@@ -218,7 +214,7 @@ def _replaced(emit: Emitter, x: ir.Value, source: ir.Value, axis: int, start: Di
 
 
 @imports("aten.one_hot.default")
-def one_hot(emit: Emitter, x: ir.Value, num_classes: int = -1) -> ir.Value:
+def one_hot(emit: Emitter, x: ir.Value, num_classes: Dim = -1) -> ir.Value:
     if not isinstance(num_classes, int) or num_classes < 1:
         emit.reject("one_hot without a number of classes", "pass num_classes=")
     classes = emit.iota(num_classes)

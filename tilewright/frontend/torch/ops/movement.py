@@ -121,9 +121,7 @@ def start_index(emit: Emitter, start: Dim | None, extent: Dim) -> Dim:
 
 
 @imports("aten.slice.Tensor")
-def slice_tensor(
-    emit: Emitter, x: ir.Value, dim: int = 0, start: Dim | None = None, end: Dim | None = None, step: int = 1
-) -> ir.Value:
+def slice_tensor(emit: Emitter, x: ir.Value, dim: int = 0, start: Dim | None = None, end: Dim | None = None, step: int = 1) -> ir.Value:
     shape = tw.tensor_info(x).shape
     axis = emit.axis(dim, len(shape))
     return emit.slice(x, axis, start_index(emit, start, shape[axis]), emit.expected.shape[axis], step)
@@ -261,3 +259,17 @@ def unfold(emit: Emitter, x: ir.Value, dim: int, size: int, step: int) -> ir.Val
     gathered = emit.build("gather", x, [index], axes=(axis,))
     order = [d for d in range(info.rank + 1) if d != axis + 1]
     return emit.transpose(gathered, [*order, axis + 1])
+
+
+@imports("aten.diff.default")
+def diff(
+    emit: Emitter, x: ir.Value, n: int = 1, dim: int = -1, prepend: ir.Value | None = None, append: ir.Value | None = None
+) -> ir.Value:
+    """Differences of neighbours along `dim`, `n` times; of truth values, whether they differ."""
+    axis = emit.axis(dim, tw.tensor_info(x).rank)
+    x = emit.concat([emit.cast(part, emit.dtype) for part in (prepend, x, append) if part is not None], axis)
+    for _ in range(n):
+        size = simplify_dim(to_expr(tw.tensor_info(x).shape[axis]) - 1)
+        later, earlier = emit.slice(x, axis, 1, size), emit.slice(x, axis, 0, size)
+        x = emit.map(sc.logical_xor if emit.dtype == "i1" else sc.sub, later, earlier)
+    return x

@@ -297,9 +297,7 @@ def _float_compute(x: ir.Value) -> str:
 
 
 @imports("aten.nan_to_num.default")
-def nan_to_num(
-    emit: Emitter, x: ir.Value, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
-) -> ir.Value:
+def nan_to_num(emit: Emitter, x: ir.Value, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> ir.Value:
     dtype = tw.tensor_info(x).dtype
     if not is_float(dtype):
         return x
