@@ -33,6 +33,7 @@ config.substitutions += [
     (alone.format("tilewright"), f"{python} -m tilewright.tools.cli"),
     (alone.format("filecheck"), f"{python} -m filecheck --enable-var-scope"),
     ("%python", python),
+    (r"%\{root\}", str(repository)),
 ]
 
 for variable in ("HOME", "XDG_CACHE_HOME", "TMPDIR"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import os
 import pickle
 import re
@@ -121,6 +122,8 @@ def serve(task: Task[Any], pipe: int) -> None:
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _die_with_parent()
+    # A handler that the parent enabled would write to the parent's terminal.
+    faulthandler.disable()
     try:
         outcome = ("result", task(lambda message: _send(pipe, ("message", message))))
         payload = pickle.dumps(outcome)

@@ -24,7 +24,10 @@ def encode(value: OptionValue) -> str:
         return "true" if value else "false"
     if isinstance(value, tuple):
         return ",".join(_quote(element) for element in value) if value else "{}"
-    return _quote(value) if isinstance(value, str) else repr(value)
+    if isinstance(value, str):
+        return _quote(value)
+    # By way of the plain type: an enum is an int with a repr of its own.
+    return repr(int(value)) if isinstance(value, int) else repr(float(value))
 
 
 def decode(text: str | None, option: PassOption) -> OptionValue:
