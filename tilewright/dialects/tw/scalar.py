@@ -103,16 +103,23 @@ def evaluate_region(region: ir.Region, arrays: Sequence[np.ndarray]) -> list[np.
             if operation.name == "tw.yield":
                 return operands
             result = operation.results[0]
-            values[result] = _evaluate(operation, operands, str(result.type))
+            dtype = str(result.type)
+            if operation.name == "arith.constant":
+                values[result] = np.asarray(operation.attributes["value"].value, _array_dtype(dtype))
+                continue
+            compares = operation.name in ("arith.cmpf", "arith.cmpi")
+            predicate = ir.IntegerAttr(operation.attributes["predicate"]).value if compares else 0
+            values[result] = evaluate_scalar(operation.name, operands, dtype, predicate)
     raise UnsupportedError("a pointwise region has no tw.yield")
 
 
-def _evaluate(op: ir.Operation, operands: list[np.ndarray], dtype: str) -> np.ndarray:
-    target = np.dtype(np.int64) if dtype == "index" else numpy_dtype(dtype)
-    name = op.name
-    if name == "arith.constant":
-        attr = op.attributes["value"]
-        return np.asarray(bool(attr.value) if dtype == "i1" else attr.value, target)
+def _array_dtype(dtype: str) -> np.dtype[np.generic]:
+    return np.dtype(np.int64) if dtype == "index" else numpy_dtype(dtype)
+
+
+def evaluate_scalar(name: str, operands: Sequence[np.ndarray], dtype: str, predicate: int = 0) -> np.ndarray:
+    """One scalar op on arrays, with results of `dtype`; `predicate` is that of a comparison. Raises UnsupportedError for an unknown op."""
+    target = _array_dtype(dtype)
     if dtype in _NARROW and name not in _CASTS:
         operands = [x.astype(np.float32) if x.dtype.itemsize == 2 else x for x in operands]
     if name in UNARY:
@@ -125,9 +132,9 @@ def _evaluate(op: ir.Operation, operands: list[np.ndarray], dtype: str) -> np.nd
         case "arith.select":
             return np.where(operands[0], operands[1], operands[2]).astype(target)
         case "arith.cmpf":
-            return np.asarray(_CMPF[ir.IntegerAttr(op.attributes["predicate"]).value](*operands))
+            return np.asarray(_CMPF[predicate](*operands))
         case "arith.cmpi":
-            return np.asarray(_CMPI[ir.IntegerAttr(op.attributes["predicate"]).value](*operands))
+            return np.asarray(_CMPI[predicate](*operands))
         case "math.fma":
             wide = [x.astype(np.float64) for x in operands]
             return (wide[0] * wide[1] + wide[2]).astype(target)
