@@ -1,0 +1,140 @@
+"""A kernel of linalg stages to its level 3 function: the ABI around the sections."""
+
+from __future__ import annotations
+
+from tilewright.core.diagnostics import UnsupportedError
+from tilewright.core.mlir import func, ir
+from tilewright.core.symbolic import Dim, Expr, call, simplify_dim, symbol, to_expr
+from tilewright.lowering.loops import rows
+from tilewright.lowering.loops.emitter import Emitter, RowBuffer, constant_buffer
+from tilewright.lowering.loops.graph import Arrays, Constant, Graph, read_kernel
+from tilewright.lowering.loops.index_algebra import IndexSpace, linearize
+from tilewright.lowering.loops.memory import Buffer, bytes_view, flat_view
+from tilewright.lowering.loops.plan import Knobs, Plan, Section, make_plan, trace_section
+from tilewright.lowering.loops.row_buffers import choose_stored, scratch_bytes
+from tilewright.lowering.loops.scopes import Scopes
+from tilewright.lowering.loops.types import storage_type
+from tilewright.targets import Target
+
+EXPENSIVE_BODY = 40
+"""Cost of one vector of a row from which two vectors a step are enough to fill the machine."""
+
+
+def emit_loops(function: ir.OpView, target: Target, knobs: Knobs, fast_math: bool = False) -> ir.OpView:
+    """Replace a kernel function of linalg ops on tensors by its level 3 function of the same name; returns that.
+
+    Raises UnsupportedError for what has no loops. Attributes set: `tw.trip_count`, `tw.scratch` and, where a part of the kernel runs one
+    element at a time, `tw.slow_path` with the reason.
+    """
+    graph = read_kernel(function)
+    width = 1 if knobs.kind == "scalar" else target.vector_lanes(32)
+    plan = make_plan(graph, width, knobs)
+    with function.location, ir.InsertionPoint(function):
+        level3 = _declare(graph)
+    block = level3.add_entry_block()
+    arguments = list(block.arguments)
+    inputs, outputs = len(graph.arguments), len(graph.outputs)
+    scratch = arguments[inputs + outputs]
+    scopes = Scopes(block)
+    values = dict(zip([*graph.symbol_names, "lo", "hi"], arguments[inputs + outputs + 1 :]))
+    scopes.current.values.update(values)
+    with function.location, ir.InsertionPoint(block):
+        emitter = Emitter(graph, plan, target, width, fast_math, scopes, IndexSpace(graph.size_ranges), {}, [])
+        _bind_buffers(emitter, arguments[:inputs], arguments[inputs : inputs + outputs], function)
+        scratch_size = _emit_sections(emitter, plan, scratch, knobs)
+        func.ReturnOp([])
+    total = _trip_count(plan, width)
+    attributes = level3.operation.attributes
+    attributes["tw.trip_count"] = ir.StringAttr.get(str(total))
+    attributes["tw.scratch"] = ir.StringAttr.get(str(scratch_size))
+    if emitter.slow_paths:
+        attributes["tw.slow_path"] = ir.StringAttr.get("; ".join(dict.fromkeys(emitter.slow_paths)))
+    function.operation.erase()
+    return level3
+
+
+def _declare(graph: Graph) -> func.FuncOp:
+    """The function with pointer arguments that do not alias."""
+    tensors = [n.dtype for n in (*graph.arguments, *graph.outputs)]
+    pointers = [ir.MemRefType.get([], storage_type(d)) for d in tensors]
+    index = ir.IndexType.get()
+    scratch = ir.MemRefType.get([], ir.IntegerType.get_signless(8))
+    numbers = [index] * (len(graph.symbol_names) + 2)
+    level3 = func.FuncOp(graph.name, ir.FunctionType.get([*pointers, scratch, *numbers], []))
+    no_alias = ir.DictAttr.get({"llvm.noalias": ir.UnitAttr.get()})
+    level3.arg_attrs = [no_alias] * (len(pointers) + 1) + [ir.DictAttr.get({})] * len(numbers)
+    for name in ("tw.symbols", "tw.kernel", "tw.schedule"):
+        if name in graph.function.operation.attributes:
+            level3.operation.attributes[name] = graph.function.operation.attributes[name]
+    return level3
+
+
+def _bind_buffers(emitter: Emitter, inputs: list[ir.Value], outputs: list[ir.Value], function: ir.OpView) -> None:
+    graph = emitter.graph
+    module = function.operation.parent.opview
+    for node, pointer in zip(graph.arguments, inputs):
+        emitter.buffers[node.number] = Buffer(flat_view(pointer, node.dtype), node.dtype)
+    for node, pointer in zip(graph.outputs, outputs):
+        emitter.outputs.append(Buffer(flat_view(pointer, node.dtype), node.dtype))
+    for node in graph.nodes:
+        if isinstance(node, Constant) and not node.elements.is_splat:
+            emitter.buffers[node.number] = constant_buffer(node, module, f"{graph.name}_constant{node.number}")
+        if isinstance(node, Arrays):
+            raise UnsupportedError("a scan or scatter inside a vectorized kernel", where=node.where)
+
+
+def _trip_count(plan: Plan, width: int) -> Dim:
+    return simplify_dim(sum((to_expr(rows.unit_count(s, width)) for s in plan.sections), to_expr(0)))
+
+
+def _emit_sections(emitter: Emitter, plan: Plan, scratch: ir.Value, knobs: Knobs) -> Dim:
+    """All sections one after the other; each takes its part of the range of units. Returns the bytes of scratch."""
+    first: Expr = to_expr(0)
+    needed: list[Expr] = []
+    for section in plan.sections:
+        units = to_expr(rows.unit_count(section, emitter.width))
+        low, high = symbol("lo"), symbol("hi")
+        if len(plan.sections) > 1:
+            low = to_expr(call("max", low - first, 0))
+            high = to_expr(call("min", high - first, units))
+        needed.append(_bind_rows(emitter, plan, section, scratch))
+        rows.emit_section(emitter, section, low, high, _unroll(emitter, section, knobs))
+        first = first + units
+    total: Dim = 0
+    for size in needed:
+        total = call("max", total, size) if total != 0 and size != 0 else simplify_dim(to_expr(total) + size)
+    return total
+
+
+def _bind_rows(emitter: Emitter, plan: Plan, section: Section, scratch: ir.Value) -> Expr:
+    """Memory for the intermediate rows of a section; returns the bytes of scratch they take."""
+    emitter.row_buffers = {}
+    offset = to_expr(0)
+    if emitter.width == 1:
+        return offset
+    trace = trace_section(emitter.graph, section, plan.reductions)
+    keep_in_registers = section.lane is not None and not section.lane_in_unit and rows.fits_registers(emitter, section.lane)
+    stored = [] if keep_in_registers else choose_stored(emitter.graph, plan, section, trace)
+    scratch_rows = dict((e.node.number, size) for e, size in scratch_bytes(section, stored))
+    for entry in stored:
+        if entry.output is not None:
+            node = dict(section.outputs)[entry.output]
+            buffer = emitter.outputs[entry.output]
+            address = linearize(rows.output_index(section, node), node.shape)
+        elif section.lane is not None and not section.lane_in_unit:
+            dtype = "f32" if entry.node.dtype in ("f16", "bf16") else entry.node.dtype
+            buffer = Buffer(bytes_view(scratch, emitter.scopes.index(offset), dtype), dtype)
+            address = section.lane.index
+            offset = offset + scratch_rows[entry.node.number]
+        else:
+            continue
+        emitter.row_buffers[entry.node.number] = RowBuffer(entry.node, buffer, address, entry.axis_positions, entry.filled_by)
+    return offset
+
+
+def _unroll(emitter: Emitter, section: Section, knobs: Knobs) -> int:
+    """Vectors in one step of the main loop of the outputs."""
+    if knobs.unroll:
+        return knobs.unroll
+    trace = trace_section(emitter.graph, section, emitter.plan.reductions)
+    return 2 if trace.cost.get(None, 0) > EXPENSIVE_BODY else 4

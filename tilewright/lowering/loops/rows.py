@@ -1,0 +1,296 @@
+"""One section of a kernel: the loop over its units, and what a row computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from tilewright.core.mlir import arith, ir, scf
+from tilewright.core.symbolic import Dim, Expr, call, ceildiv, symbol, to_expr
+from tilewright.lowering.loops import memory
+from tilewright.lowering.loops.domain import Axis
+from tilewright.lowering.loops.element import SCALAR, Element, Lane
+from tilewright.lowering.loops.emitter import Emitter
+from tilewright.lowering.loops.graph import Node
+from tilewright.lowering.loops.index_algebra import delinearize, linearize
+from tilewright.lowering.loops.plan import Section
+from tilewright.lowering.loops.vector_loop import State, lane_scope, over_registers, plain_loop, vector_loop
+
+Values = dict[str, Dim]
+
+
+def unit_count(section: Section, width: int) -> Dim:
+    """How many independent units of work a section has."""
+    if section.lane is None:
+        return ceildiv(section.rows, section.rows_per_unit)
+    if section.tile is not None:
+        return to_expr(section.rows) * to_expr(ceildiv(section.tile.size, width))
+    if section.lane_in_unit:
+        return to_expr(section.rows) * to_expr(ceildiv(section.lane.size, section.lane_block))
+    return ceildiv(section.rows, section.rows_per_unit)
+
+
+def emit_section(emitter: Emitter, section: Section, low: Expr, high: Expr, unroll: int) -> None:
+    """Emit the units `low` to `high` (expressions over symbols of the function scope) of a section."""
+    if section.tile is not None:
+        _units(emitter, section, low, high, to_expr(ceildiv(section.tile.size, emitter.width)), lambda v, b: _tiles(emitter, section, v, b))
+    elif section.lane is not None and section.lane_in_unit and not section.units:
+        _flat(emitter, section, low, high, unroll)
+    elif section.lane is not None and section.lane_in_unit:
+        blocks = to_expr(ceildiv(section.lane.size, section.lane_block))
+        _units(emitter, section, low, high, blocks, lambda v, b: _lane_block(emitter, section, v, b, unroll))
+    else:
+        per_unit = section.rows_per_unit
+        end = to_expr(call("min", high * per_unit, section.rows)) if per_unit != 1 else high
+        _row_loop(emitter, section, low * per_unit, end, lambda values: _row(emitter, section, values, unroll))
+
+
+def _row_loop(emitter: Emitter, section: Section, low: Expr, high: Expr, body: Callable[[Values], None]) -> None:
+    name = emitter.fresh("row")
+
+    def step(row: Expr, _: State) -> State:
+        body(_unit_values(emitter, section.units, row))
+        return []
+
+    plain_loop(emitter, emitter.scopes.current, low, high, 1, [], step, name, size=section.rows)
+
+
+def _units(
+    emitter: Emitter, section: Section, low: Expr, high: Expr, blocks: Expr, body: Callable[[Values, Expr], None]
+) -> None:
+    """A loop over (row, block) pairs."""
+
+    def step(unit: Expr, _: State) -> State:
+        row = emitter.space.simplify(call("floordiv", unit, blocks)) if section.units else to_expr(0)
+        block = emitter.space.simplify(call("mod", unit, blocks)) if section.units else unit
+        body(_unit_values(emitter, section.units, row), block)
+        return []
+
+    size = to_expr(section.rows) * blocks
+    plain_loop(emitter, emitter.scopes.current, low, high, 1, [], step, emitter.fresh("unit"), size=size)
+
+
+def _unit_values(emitter: Emitter, units: Sequence[Axis], row: Expr) -> Values:
+    indices = delinearize(row, [a.size for a in units])
+    return {axis.name: emitter.space.simplify(index) for axis, index in zip(units, indices)}
+
+
+def _flat(emitter: Emitter, section: Section, low: Expr, high: Expr, unroll: int) -> None:
+    """All units are one contiguous range of lanes."""
+    assert section.lane is not None
+    start = low * section.lane_block
+    end = to_expr(call("min", high * section.lane_block, section.lane.size))
+    _compute_lanes(emitter, section, {}, start, end, unroll)
+
+
+def _lane_block(emitter: Emitter, section: Section, values: Values, block: Expr, unroll: int) -> None:
+    assert section.lane is not None
+    start = block * section.lane_block
+    divisible = to_expr(section.lane.size).divide_exactly(section.lane_block) is not None
+    end = start + section.lane_block if divisible else to_expr(call("min", start + section.lane_block, section.lane.size))
+    if section.inner or section.demands:
+        unroll = section.lane_block // emitter.width
+    _scalar_demands(emitter, section, values)
+    _compute_lanes(emitter, section, values, start, end, unroll)
+
+
+def _row(emitter: Emitter, section: Section, values: Values, unroll: int) -> None:
+    for buffer in emitter.row_buffers.values():
+        buffer.ready = False
+    lane = section.lane
+    with ExitStack() as stack:
+        if lane is not None and section.demands and fits_registers(emitter, lane):
+            stack.enter_context(_registers(emitter, lane))
+        _scalar_demands(emitter, section, values)
+        _inner_loops(emitter, section, values, list(section.inner), unroll)
+
+
+def fits_registers(emitter: Emitter, lane: Axis) -> bool:
+    """Rows short enough to stay in vector registers from one loop to the next."""
+    limit = emitter.target.vector_registers * 3 // 4
+    return isinstance(lane.size, int) and emitter.width > 1 and lane.size <= limit * emitter.width
+
+
+def _registers(emitter: Emitter, axis: Axis) -> ExitStack:
+    stack = ExitStack()
+    name = emitter.fresh("l")
+    width, size = emitter.width, axis.size
+    assert isinstance(size, int)
+    home = emitter.scopes.current
+    offsets = tuple(range(0, size, width))
+    masks: dict[int, ir.Value] = {}
+    if size % width:
+        masks[offsets[-1]] = memory.tail_mask(width, emitter.scopes.index(size % width))
+    emitter.space.redefine(name, 0, 0)
+    lane = Lane(name, offsets, masks, 0, size)
+    stack.enter_context(emitter.scopes.enter_inline(home, {name: emitter.scopes.index(0)}))
+    stack.enter_context(lane_scope(emitter, lane))
+    previous = emitter.register_lane
+    emitter.register_lane = lane
+    stack.callback(lambda: setattr(emitter, "register_lane", previous))
+    return stack
+
+
+def _scalar_demands(emitter: Emitter, section: Section, values: Values) -> None:
+    """Reductions of the whole row, in program order, before the loops that use them."""
+    for demand in sorted(section.demands, key=lambda d: d.node.number):
+        names = frozenset().union(*(e.symbols() for e in demand.index)) if demand.index else frozenset()
+        loops = {a.name for a in section.domain.axes}
+        if names & loops <= values.keys():
+            emitter.value(demand.node, [e.substitute(values) for e in demand.index], SCALAR)
+
+
+def _inner_loops(emitter: Emitter, section: Section, values: Values, inner: list[Axis], unroll: int) -> None:
+    if inner:
+        def step(at: Expr, _: State) -> State:
+            _inner_loops(emitter, section, {**values, inner[0].name: at}, inner[1:], unroll)
+            return []
+
+        plain_loop(emitter, emitter.scopes.current, 0, inner[0].size, 1, [], step, emitter.fresh("n"))
+    elif section.lane is None:
+        _store_outputs(emitter, section, values, SCALAR)
+    else:
+        _compute_lanes(emitter, section, values, to_expr(0), to_expr(section.lane.size), unroll)
+
+
+def _compute_lanes(emitter: Emitter, section: Section, values: Values, low: Expr, high: Expr, unroll: int) -> None:
+    """The lane loop of the outputs; loops inside a lane block share one step of vectors."""
+    lane = section.lane
+    assert lane is not None
+    if emitter.width == 1:
+        def scalar_step(at: Expr, _: State) -> State:
+            _store_outputs(emitter, section, {**values, lane.name: at}, SCALAR)
+            return []
+
+        plain_loop(emitter, emitter.scopes.current, low, high, 1, [], scalar_step, emitter.fresh("n"), size=lane.size)
+        return
+
+    def body(at: Expr, element: Element, state: State) -> State:
+        if section.inner and section.lane_in_unit:
+            if element.lane is not None and element.offset == element.lane.offsets[0]:
+                _inside_lanes(emitter, section, values, element.lane, list(section.inner))
+        else:
+            _store_outputs(emitter, section, {**values, lane.name: at}, element)
+        return state
+
+    slots: list[State] = [[] for _ in range(unroll)]
+    registers = emitter.register_lane
+    if registers is not None and to_expr(registers.high) == lane.size:
+        over_registers(emitter, registers, slots, body)
+    else:
+        vector_loop(emitter, emitter.scopes.current, low, high, unroll, slots, body)
+
+
+def _inside_lanes(emitter: Emitter, section: Section, values: Values, lane: Lane, inner: list[Axis]) -> None:
+    elements = [Element(lane, o, lane.masks.get(o)) for o in lane.offsets]
+    axis = section.lane
+    assert axis is not None
+    if not inner:
+        for element in elements:
+            _store_outputs(emitter, section, {**values, axis.name: symbol(lane.name) + element.offset}, element)
+        return
+    # What the rows share (reductions over them) comes first, so that it fills what later loops read.
+    names = {a.name for a in section.inner}
+    for demand in sorted(section.demands, key=lambda d: d.node.number):
+        if not names & frozenset().union(*(e.symbols() for e in demand.index)):
+            for element in elements:
+                at = {**values, axis.name: symbol(lane.name) + element.offset}
+                emitter.value(demand.node, [e.substitute(at) for e in demand.index], element)
+
+    def step(at: Expr, _: State) -> State:
+        _inside_lanes(emitter, section, {**values, inner[0].name: at}, lane, inner[1:])
+        return []
+
+    plain_loop(emitter, emitter.scopes.current, 0, inner[0].size, 1, [], step, emitter.fresh("n"))
+
+
+def _store_outputs(emitter: Emitter, section: Section, values: Values, element: Element) -> None:
+    results = []
+    for position, node in section.outputs:
+        index = [emitter.space.simplify(e.substitute(values)) for e in output_index(section, node)]
+        results.append((position, node, index, emitter.value(node, index, element)))
+    for position, node, index, value in results:
+        memory.store(emitter, emitter.outputs[position], emitter.space.simplify(linearize(index, node.shape)), value, element)
+
+
+def output_index(section: Section, node: Node) -> list[Expr]:
+    """The index of an output over the loops of its section. Outputs may differ in where they have dimensions of size 1."""
+    index = section.domain.index
+    if len(index) == len(node.shape) and all((s == 1) == (e.constant() == 0) for s, e in zip(node.shape, index)):
+        return list(index)
+    proper = iter([e for e in index if e.constant() != 0])
+    return [to_expr(0) if size == 1 else next(proper) for size in node.shape]
+
+
+def _tiles(emitter: Emitter, section: Section, values: Values, block: Expr) -> None:
+    """A band of `width` steps of the tile loop: square tiles along the lanes, the last one moved back to end at the edge."""
+    width = emitter.width
+    tile, lane = section.tile, section.lane
+    assert tile is not None and lane is not None
+    large = [_at_least(emitter, a.size, width) for a in (tile, lane)]
+    if False in large:
+        _strided(emitter, section, values, block)
+    elif None not in large:
+        _tile_band(emitter, section, values, block)
+    else:
+        scopes = emitter.scopes
+        sizes = [scopes.index(to_expr(a.size)) for a, known in zip((tile, lane), large) if known is None]
+        limit = scopes.index(width)
+        flags = [arith.CmpIOp(arith.CmpIPredicate.sge, s, limit).result for s in sizes]
+        flag = flags[0] if len(flags) == 1 else arith.AndIOp(*flags).result
+        branch = scf.IfOp(flag, has_else=True)
+        home = scopes.current
+        for target, emit in ((branch.then_block, _tile_band), (branch.else_block, _strided)):
+            with scopes.before(home, branch.operation), scopes.enter(target, {}):
+                emit(emitter, section, values, block)
+                scf.YieldOp([])
+
+
+def _at_least(emitter: Emitter, size: Dim, width: int) -> bool | None:
+    low, high = to_expr(size).bounds(emitter.graph.size_ranges)
+    return True if low >= width else False if high < width else None
+
+
+def _tile_band(emitter: Emitter, section: Section, values: Values, block: Expr) -> None:
+    width, scopes = emitter.width, emitter.scopes
+    tile, lane = section.tile, section.lane
+    assert tile is not None and lane is not None
+    start = block * width
+    if to_expr(tile.size).divide_exactly(width) is None:
+        start = to_expr(call("min", start, to_expr(tile.size) - width))
+    tile_name = emitter.fresh("t")
+    emitter.space.redefine(tile_name, 0, to_expr(tile.size) - width)
+    first = scopes.index(start)
+    with scopes.enter_inline(scopes.current, {tile_name: first}):
+        def one_tile(name: str) -> None:
+            own = Lane(name, (0,), {}, 0, lane.size, tile_name, tuple(range(width)))
+            with lane_scope(emitter, own):
+                for k in range(width):
+                    at = {**values, lane.name: symbol(name), tile.name: symbol(tile_name) + k}
+                    _store_outputs(emitter, section, at, Element(own, 0, None, 0, k))
+
+        def step(_: Expr, state: State) -> State:
+            one_tile(name)
+            return state
+
+        name = emitter.fresh("l")
+        whole = to_expr(call("floordiv", lane.size, width)) * width
+        plain_loop(emitter, scopes.current, 0, whole, width, [], step, name)
+        if to_expr(lane.size).divide_exactly(width) is None:
+            last = emitter.fresh("l")
+            emitter.space.redefine(last, 0, to_expr(lane.size) - width)
+            with scopes.enter_inline(scopes.current, {last: scopes.index(to_expr(lane.size) - width)}):
+                one_tile(last)
+
+
+def _strided(emitter: Emitter, section: Section, values: Values, block: Expr) -> None:
+    """Too few elements for a tile: one lane at a time from memory."""
+    tile, lane = section.tile, section.lane
+    assert tile is not None and lane is not None
+    end = to_expr(call("min", block * emitter.width + emitter.width, tile.size))
+
+    def step(at: Expr, _: State) -> State:
+        _compute_lanes(emitter, section, {**values, tile.name: at}, to_expr(0), to_expr(lane.size), 1)
+        return []
+
+    plain_loop(emitter, emitter.scopes.current, block * emitter.width, end, 1, [], step, emitter.fresh("n"), size=tile.size)

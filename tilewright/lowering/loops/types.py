@@ -1,0 +1,83 @@
+"""Element types in lanes and in memory.
+
+16-bit floats are loaded, extended and computed in f32, and rounded when stored; an i1 is a byte in memory.
+"""
+
+from __future__ import annotations
+
+from tilewright.core.mlir import arith, ir, vector
+from tilewright.dialects.tw.types import BYTES, element_type
+
+__all__ = ["BYTES", "broadcast", "constant", "element_of", "from_memory", "is_vector", "lane_type", "shaped_like", "storage_type", "to_memory", "widen", "zero"]
+
+
+def storage_type(dtype: str) -> ir.Type:
+    """The element type of a buffer."""
+    return element_type("i8" if dtype == "i1" else dtype)
+
+
+def lane_type(dtype: str) -> ir.Type:
+    """The element type that values of this dtype have in registers."""
+    return element_type("f32" if dtype in ("f16", "bf16") else dtype)
+
+
+def is_vector(value: ir.Value) -> bool:
+    """Whether a value has lanes."""
+    return isinstance(value.type, ir.VectorType)
+
+
+def shaped_like(value: ir.Value, element: ir.Type) -> ir.Type:
+    """`element` with the lanes of `value`."""
+    return ir.VectorType.get(list(value.type.shape), element) if is_vector(value) else element
+
+
+def element_of(mlir_type: ir.Type) -> ir.Type:
+    """The scalar type of a scalar or vector type."""
+    return mlir_type.element_type if isinstance(mlir_type, ir.VectorType) else mlir_type
+
+
+def from_memory(value: ir.Value, dtype: str) -> ir.Value:
+    """A loaded scalar or vector as lanes."""
+    if dtype in ("f16", "bf16"):
+        return arith.ExtFOp(shaped_like(value, ir.F32Type.get()), value).result
+    if dtype == "i1":
+        return arith.CmpIOp(arith.CmpIPredicate.ne, value, zero(value.type)).result
+    return value
+
+
+def to_memory(value: ir.Value, dtype: str) -> ir.Value:
+    """Lanes as they are stored."""
+    if dtype in ("f16", "bf16"):
+        return arith.TruncFOp(shaped_like(value, element_type(dtype)), value).result
+    if dtype == "i1":
+        return arith.ExtUIOp(shaped_like(value, element_type("i8")), value).result
+    return value
+
+
+def constant(mlir_type: ir.Type, value: float | int | bool) -> ir.Value:
+    """A number in all lanes."""
+    element = element_of(mlir_type)
+    if isinstance(element, ir.IntegerType | ir.IndexType):
+        attribute: ir.Attribute = ir.IntegerAttr.get(element, -1 if value is True else int(value))
+    else:
+        attribute = ir.FloatAttr.get(element, float(value))
+    if isinstance(mlir_type, ir.VectorType):
+        attribute = ir.DenseElementsAttr.get_splat(mlir_type, attribute)
+    return arith.ConstantOp(mlir_type, attribute).result
+
+
+def zero(mlir_type: ir.Type) -> ir.Value:
+    """Zero in all lanes."""
+    return constant(mlir_type, 0)
+
+
+def broadcast(value: ir.Value, width: int) -> ir.Value:
+    """A scalar in all lanes; vectors stay as they are."""
+    if is_vector(value):
+        return value
+    return vector.BroadcastOp(ir.VectorType.get([width], value.type), value).result
+
+
+def widen(mlir_type: ir.Type) -> ir.Type:
+    """The type in registers of a scalar type in a region."""
+    return ir.F32Type.get() if isinstance(mlir_type, ir.F16Type | ir.BF16Type) else mlir_type

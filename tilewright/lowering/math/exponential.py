@@ -1,0 +1,79 @@
+"""exp, exp2, expm1. Range reduction by powers of two; polynomial coefficients of exp are SLEEF's (`expf`, degree 7)."""
+
+from __future__ import annotations
+
+from tilewright.core.mlir import arith, ir
+from tilewright.lowering.math.lanes import Lanes
+
+LOG2_E = 1.4426950408889634
+LN2_HIGH, LN2_LOW = 0.693145751953125, 1.42860682030941723212e-6
+"""ln 2 in two parts; the first has 14 significant bits, so its product with a small integer is exact."""
+
+EXP_POLYNOMIAL = (0.000198527617612853646, 0.00139304355252534151, 0.00833336077630519867, 0.0416664853692054749, 0.166666671633720398, 0.5)
+
+
+def _reduced(lanes: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
+    """`(exp(r), n as f32, n as i32)` with `x = n ln2 + r`."""
+    n, exponent = lanes.round_scaled(x, LOG2_E)
+    r = lanes.fma(n, -LN2_HIGH, x)
+    r = lanes.fma(n, -LN2_LOW, r)
+    u = lanes.polynomial(r, EXP_POLYNOMIAL)
+    return lanes.add(lanes.fma(lanes.mul(r, r), u, r), 1.0), n, exponent
+
+
+def scale_by_power_of_two(lanes: Lanes, value: ir.Value, n: ir.Value, exponent: ir.Value) -> ir.Value:
+    """`value * 2^n` for |n| <= 252, with overflow to infinity and gradual underflow."""
+    if lanes.width == 16 and lanes.has("avx512f"):
+        everywhere = arith.ConstantOp(ir.IntegerType.get_signless(16), -1).result
+        current_rounding = arith.ConstantOp(ir.IntegerType.get_signless(32), 4).result
+        return lanes.intrinsic("llvm.x86.avx512.mask.scalef.ps.512", lanes.f32, [value, n, value, everywhere, current_rounding])
+    half = lanes.shift_right(exponent, 1)
+    rest = lanes.sub_int(exponent, half)
+    return lanes.mul(lanes.mul(value, lanes.power_of_two(half)), lanes.power_of_two(rest))
+
+
+def exp(lanes: Lanes, x: ir.Value) -> ir.Value:
+    """e^x. Error below 1 ULP; results that are denormal: below 1 ULP of the denormal grid. exp(-inf) = 0, exp(inf) = inf."""
+    clamped = lanes.clamp(x, -104.5, 89.0)
+    value, n, exponent = _reduced(lanes, clamped)
+    return scale_by_power_of_two(lanes, value, n, exponent)
+
+
+def exp_bounded(lanes: Lanes, x: ir.Value) -> ir.Value:
+    """e^x for x that the caller knows to be within [-87, 88]. Error below 1 ULP."""
+    value, _, exponent = _reduced(lanes, x)
+    return lanes.from_bits(lanes.add_int(lanes.bits(value), lanes.shift_left(exponent, 23)))
+
+
+def exp_flushing(lanes: Lanes, x: ir.Value) -> ir.Value:
+    """e^x, fast form: below 1.2 ULP within [-87, 88]; clamps outside (no infinity, no denormals, NaN stays NaN)."""
+    return exp_bounded(lanes, lanes.clamp(x, -87.0, 88.0))
+
+
+def exp2(lanes: Lanes, x: ir.Value) -> ir.Value:
+    """2^x. Error below 1.1 ULP."""
+    clamped = lanes.clamp(x, -151.0, 129.0)
+    n, exponent = lanes.round_scaled(clamped, 1.0)
+    r = lanes.sub(clamped, n)
+    # t + low = r * ln 2 to twice the precision; only the leading term of the polynomial needs the low part.
+    t = lanes.mul(r, 0.693147182464599609375)
+    low = lanes.fma(r, -1.904654323148236e-09, lanes.fma(r, 0.693147182464599609375, lanes.neg(t)))
+    u = lanes.polynomial(t, EXP_POLYNOMIAL)
+    value = lanes.add(lanes.add(lanes.fma(lanes.mul(t, t), u, low), t), 1.0)
+    return scale_by_power_of_two(lanes, value, n, exponent)
+
+
+def expm1(lanes: Lanes, x: ir.Value) -> ir.Value:
+    """e^x - 1 without cancellation near 0. Error below 1.5 ULP."""
+    clamped = lanes.clamp(x, -25.0, 89.0)
+    n, exponent = lanes.round_scaled(clamped, LOG2_E)
+    r = lanes.fma(n, -LN2_HIGH, clamped)
+    r = lanes.fma(n, -LN2_LOW, r)
+    u = lanes.polynomial(r, EXP_POLYNOMIAL)
+    near_zero = lanes.fma(lanes.mul(r, r), u, r)
+    # 2^n (e^r - 1) + (2^n - 1); n = 128 overflows, so one factor of 2 is applied last.
+    scale = lanes.power_of_two(lanes.sub_int(exponent, 1))
+    halved = lanes.fma(near_zero, scale, lanes.sub(scale, 0.5))
+    result = lanes.add(halved, halved)
+    tiny = lanes.compare("olt", lanes.abs(x), 5.9604644775390625e-08)
+    return lanes.select(tiny, x, result)
