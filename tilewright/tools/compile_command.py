@@ -1,0 +1,150 @@
+"""`tilewright compile`. The workers start first, so that they import the compiler while this process imports torch and reads the model."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tilewright.api.progress import Progress
+from tilewright.codegen.pool import WorkerPool
+from tilewright.core.diagnostics import InputError, ToolchainError, UnsupportedError
+from tilewright.core.options import CompileOptions
+from tilewright.tools.terminal import progress_for
+
+if TYPE_CHECKING:
+    from tilewright.api.compiler import CompileResult
+    from tilewright.frontend.program import Program
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class CompileRequest:
+    """What the command line says besides `CompileOptions`."""
+
+    model: Path
+    output: Path | None
+    weights: Path | None
+    trust: bool
+    report: Path | None
+    verbose: bool
+
+
+def run_compile(request: CompileRequest, options: CompileOptions) -> None:
+    """Compile, write what was asked for, and tell the user. Raises a TilewrightError."""
+    if request.output is None and options.compile_to in (None, "artifact"):
+        raise InputError("no output file given", remedy=f"name one: -o {request.model.with_suffix('.tw').name}")
+    if not request.model.is_file():
+        raise InputError(f"there is no file {request.model}")
+    progress = progress_for(verbose=request.verbose, prints_ir=options.print_ir_after_all or options.print_ir_after_change)
+    began = time.perf_counter()
+    with WorkerPool(options.effective_jobs, options.effective_worker_timeout_s) as pool:
+        try:
+            if options.compile_to in (None, "codegen", "artifact"):
+                pool.start()
+            result = _compile(request, options, progress, pool)
+        except UnsupportedError as error:
+            _report_unsupported(request, error)
+            raise
+        finally:
+            progress.finish()
+    _present(request, options, result, time.perf_counter() - began)
+
+
+def _compile(request: CompileRequest, options: CompileOptions, progress: Progress, pool: WorkerPool) -> CompileResult:
+    seconds: list[tuple[str, float]] = []
+
+    def timed(name: str, work: Callable[[], Result]) -> Result:
+        progress.phase(name)
+        began = time.perf_counter()
+        result = work()
+        seconds.append((name, time.perf_counter() - began))
+        return result
+
+    if request.model.suffix == ".mlir":
+        program = timed("read", lambda: _read_module(request, timed))
+    elif request.weights is not None:
+        raise InputError("--weights goes with a .mlir file", remedy="a .pt2 file holds its weights")
+    elif options.compile_from is not None:
+        raise InputError("--compile-from goes with a .mlir file", remedy="write one by --compile-to or --dump-dir")
+    else:
+        program = _read_pt2(request.model, request.trust, timed)
+    from tilewright.api.compiler import compile_program
+
+    return compile_program(program, request.output, options, progress, pool, seconds)
+
+
+def _read_pt2(path: Path, trust: bool, timed: Callable[[str, Callable[[], Any]], Any]) -> Program:
+    timed("import torch", _import_torch)
+    from tilewright.frontend.torch import import_exported, load_pt2
+
+    exported = timed("read", lambda: load_pt2(path, trusted=trust))
+    return timed("import", lambda: import_exported(exported, origin=path.name))
+
+
+def _import_torch() -> None:
+    try:
+        import tilewright.frontend.torch  # noqa: F401
+    except ModuleNotFoundError as missing:
+        if missing.name != "torch":
+            raise
+        raise ToolchainError("torch, which reads .pt2 files, is not installed", remedy='pip install "tilewright[torch]"') from missing
+
+
+def _read_module(request: CompileRequest, timed: Callable[[str, Callable[[], Any]], Any]) -> Program:
+    from tilewright.api.sources import read_program
+
+    if request.weights is None or request.weights.suffix == ".safetensors":
+        return read_program(request.model, request.weights)
+    # The .pt2 knows more than the weights: the names of inputs and outputs, and how they nest.
+    module = read_program(request.model)
+    origin = _read_pt2(request.weights, request.trust, timed)
+    return dataclasses.replace(origin, module=module.module, context=module.context, origin=module.origin)
+
+
+def _report_unsupported(request: CompileRequest, error: UnsupportedError) -> None:
+    records = getattr(error, "records", None)
+    if request.report is not None and records is not None:
+        _write_report(request.report, {"model": request.model.name, "targets": [], "phases": [], "unsupported": records})
+
+
+def _present(request: CompileRequest, options: CompileOptions, result: CompileResult, total: float) -> None:
+    from tilewright.tools.report import kernel_tables, summary, timing_tables
+
+    if result.ir_text is not None:
+        _write_ir(request.output, result.ir_text)
+    if request.report is not None:
+        _write_report(request.report, result.report)
+        print(kernel_tables(result.report), end="", file=sys.stderr)
+    if options.timing:
+        print(timing_tables(result.report, total), end="", file=sys.stderr)
+    if result.path is not None and (request.verbose or sys.stderr.isatty()):
+        print(summary(result.report, result.path, total), file=sys.stderr)
+
+
+def _write_ir(path: Path | None, text: str) -> None:
+    if path is None:
+        sys.stdout.write(text)
+    else:
+        _write(path, text)
+
+
+def _write_report(path: Path, report: dict[str, Any]) -> None:
+    text = json.dumps(report, indent=1) + "\n"
+    if str(path) == "-":
+        sys.stdout.write(text)
+    else:
+        _write(path, text)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as problem:
+        raise InputError("the output cannot be written", where=str(path), why=problem.strerror or str(problem)) from problem

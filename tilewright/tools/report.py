@@ -1,0 +1,90 @@
+"""The compile report as text: kernels of each target, phases, passes. Needs no compiler: `inspect` shows the report of an artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+_UNITS = ("bytes", "KB", "MB", "GB", "TB")
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Columns as wide as their content; those in `right` are aligned to the right."""
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    lines = [
+        "  ".join(cell.rjust(width) if i in right else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths))).rstrip()
+        for row in (header, ["-" * width for width in widths], *rows)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def bytes_text(count: int) -> str:
+    """`1234567` as `1.2 MB`."""
+    value = float(count)
+    unit = 0
+    while value >= 1000 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:.1f} {_UNITS[unit]}" if unit else f"{count} bytes"
+
+
+def kernel_tables(report: Mapping[str, Any]) -> str:
+    """For each target a table of its kernels, the slow paths that were taken, and the planned memory."""
+    return "".join(_target_text(target) for target in report.get("targets", ()))
+
+
+def _target_text(target: Mapping[str, Any]) -> str:
+    kernels = target.get("kernels", ())
+    calls = sum(kernel["calls"] for kernel in kernels)
+    rows = [
+        (
+            kernel["name"],
+            str(kernel.get("kind") or ""),
+            str(kernel["calls"]),
+            str(kernel["flops"]),
+            str(kernel["bytes"]),
+            _runs(kernel["ops"]),
+            _seconds(sum((kernel.get("seconds") or {}).values()), bool(kernel.get("cached"))),
+        )
+        for kernel in kernels
+    ]
+    table = text_table(("kernel", "kind", "calls", "operations", "bytes", "made of", "compiled in"), rows, right=(2, 6))
+    lines = [f"\n{target['name']}: {len(kernels)} kernels, called {calls} times\n", table]
+    lines += [f"slow path in {kernel['name']}: {kernel['slow_path']}\n" for kernel in kernels if kernel.get("slow_path")]
+    if "arena_bytes" in target:
+        at = ""
+        if "arena_bytes_largest" in target:
+            at = f": {bytes_text(target['arena_bytes_smallest'])} at the smallest sizes, {bytes_text(target['arena_bytes_largest'])} at the largest"
+        lines.append(f"arena of {target['arena_bytes']} bytes{at}\n")
+    return "".join(lines)
+
+
+def _runs(ops: Sequence[str]) -> str:
+    """`[a, b, b]` as `a, b x2`."""
+    runs: list[tuple[str, int]] = []
+    for op in ops:
+        if runs and runs[-1][0] == op:
+            runs[-1] = (op, runs[-1][1] + 1)
+        else:
+            runs.append((op, 1))
+    return ", ".join(op if count == 1 else f"{op} x{count}" for op, count in runs)
+
+
+def _seconds(value: float, cached: bool) -> str:
+    return "cached" if cached else f"{value:.2f} s"
+
+
+def timing_tables(report: Mapping[str, Any], total: float) -> str:
+    """Seconds of phases and of passes, each in the order they ran. What the phases do not cover is start-up and output."""
+    phases = [(p["name"], p["seconds"]) for p in report.get("phases", ())]
+    rest = total - sum(seconds for _, seconds in phases)
+    rows = [(name, f"{seconds:.3f}") for name, seconds in [*phases, ("other", rest), ("total", total)]]
+    text = "\n" + text_table(("phase", "seconds"), rows, right=(1,))
+    passes = [(p["name"], f"{p['seconds']:.3f}") for p in report.get("passes", ())]
+    return text + ("\n" + text_table(("pass", "seconds"), passes, right=(1,)) if passes else "")
+
+
+def summary(report: Mapping[str, Any], path: Path, total: float) -> str:
+    """One line: what was written, for which targets, in how many seconds."""
+    names = ", ".join(f"{len(t['kernels'])} kernels for {t['name']}" for t in report["targets"])
+    return f"wrote {path} ({bytes_text(path.stat().st_size)}): {names}, in {total:.1f} s"
