@@ -24,7 +24,7 @@ import numpy as np
 from tilewright.codegen.link import link_shared
 from tilewright.codegen.llvm_object import CompiledObject, compile_object
 from tilewright.core import symbolic
-from tilewright.core.mlir import ir
+from tilewright.core.mlir import ir, new_context
 from tilewright.lowering.to_llvm import lower_to_llvm, translate
 from tilewright.targets import Target, host_target
 
@@ -41,8 +41,7 @@ def aligned(shape: Sequence[int], dtype: type | np.dtype, offset: int = 0) -> np
 
 def compile_level3(module: ir.Module | str, target: Target, want_assembly: bool = False) -> CompiledObject:
     """The object of a level 3 module (or its text)."""
-    with ir.Context() as context, ir.Location.unknown():
-        context.emit_error_diagnostics = True
+    with new_context(), ir.Location.unknown():
         copy = ir.Module.parse(str(module.operation.get_asm(enable_debug_info=True)) if isinstance(module, ir.Module) else module)
         lower_to_llvm(copy)
         return compile_object(translate(copy), target, want_assembly=want_assembly)
@@ -91,8 +90,9 @@ def run_level3(
 
 
 def _sizes(module: ir.Module | str, name: str, symbols: Sequence[int]) -> tuple[int, int]:
-    with ir.Context() as context, ir.Location.unknown():
-        context.allow_unregistered_dialects = True
+    context = new_context()
+    context.allow_unregistered_dialects = True
+    with context, ir.Location.unknown():
         parsed = ir.Module.parse(str(module))
         for op in parsed.body.operations:
             attributes = op.operation.attributes

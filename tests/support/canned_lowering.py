@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from tilewright.core.diagnostics import UnsupportedError
-from tilewright.core.mlir import ir
+from tilewright.core.mlir import ir, llvm
 from tilewright.targets import Target
 
 _HEAD = """
@@ -83,9 +84,8 @@ def lower_kernel(module: ir.Module, target: Target) -> Lowered:
     if name == "segfaulting":
         # The translator of LLVM 22 has no case for this global and takes the process down.
         text = "llvm.mlir.global internal constant @c(dense<1.0> : tensor<f32>) : f32"
-        from tilewright.core.mlir import llvm
-
-        llvm.translate_module_to_llvmir(ir.Module.parse(text).operation)
+        bindings: Any = llvm
+        bindings.translate_module_to_llvmir(ir.Module.parse(text).operation)
     lowered = ir.Module.parse(LEVEL3[name])
     attributes = next(iter(lowered.body.operations)).operation.attributes
     return Lowered(lowered, ir.StringAttr(attributes["tw.trip_count"]).value, ir.StringAttr(attributes["tw.scratch"]).value)

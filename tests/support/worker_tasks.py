@@ -46,7 +46,8 @@ def segfaulting_in_mlir(text: str, settings: Mapping[str, Any], report: Report) 
     report("translate")
     scalar = "llvm.mlir.global internal constant @c(dense<1.0> : tensor<f32>) : f32"
     with new_context(), ir.Location.unknown():
-        llvm.translate_module_to_llvmir(ir.Module.parse(scalar).operation)
+        bindings: Any = llvm
+        bindings.translate_module_to_llvmir(ir.Module.parse(scalar).operation)
 
 
 def hanging(text: str, settings: Mapping[str, Any], report: Report) -> None:

@@ -60,7 +60,7 @@ class ArtifactWriter:
         """
         key = (name, layout)
         if key not in self._known:
-            raw = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
+            raw: Any = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
             entry: dict[str, Any] = {"name": name, "dtype": dtype, "shape": list(shape), "layout": layout}
             # The first weight starts a page, so that none shares a page with the header.
             alignment = WEIGHT_ALIGNMENT if self._weights else PAGE

@@ -23,7 +23,10 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class KernelCode:
-    """A compiled kernel. `slow_path` says why its code is scalar, if it is. `seconds` by phase is empty when it came from the cache; `dumps` maps file suffixes to text."""
+    """A compiled kernel. `slow_path` says why its code is scalar, if it is.
+
+    `seconds` by phase is empty when it came from the cache; `dumps` maps file suffixes to text.
+    """
 
     name: str
     object: bytes
@@ -113,7 +116,7 @@ def _task(
 def _text(op: ir.Operation, locations: bool) -> str:
     alone = ir.Module.create()
     alone.body.append(op.clone())
-    return alone.operation.get_asm(enable_debug_info=locations)
+    return str(alone.operation.get_asm(enable_debug_info=locations))
 
 
 def _key(op: ir.Operation, task: Task) -> str:

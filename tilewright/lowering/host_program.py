@@ -16,8 +16,18 @@ from tilewright.core.mlir import arith, ir, llvm, scf
 from tilewright.core.symbolic import Dim
 from tilewright.dialects.tw.types import tensor_info
 from tilewright.lowering.program_interface import (
-    ALIGNMENT, KernelInfo, body, callee, entry_function, kernel_info, launch_expression, launch_symbols, planned_slots, read_symbols,
-    slot_offsets, weight_use,
+    ALIGNMENT,
+    KernelInfo,
+    body,
+    callee,
+    entry_function,
+    kernel_info,
+    launch_expression,
+    launch_symbols,
+    planned_slots,
+    read_symbols,
+    slot_offsets,
+    weight_use,
 )
 from tilewright.lowering.size_expression import SizeEmitter
 
@@ -107,7 +117,7 @@ class _HostProgram:
             with ir.InsertionPoint(branch.then_block):
                 self._call_named("tw_run", [call, zero, one])
                 scf.yield_([])
-            with ir.InsertionPoint(branch.else_block):
+            with ir.InsertionPoint(branch.regions[1].blocks[0]):
                 start = llvm.mlir_addressof(self.ptr, "tw_body")
                 count = arith.trunci(self.i32, threads)
                 self._call_pointer(self._field(call, "parallel", self.ptr), [start, call, count, arith.constant(self.i32, 0)])

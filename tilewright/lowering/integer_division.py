@@ -51,7 +51,7 @@ def expand_integer_division(module: ir.Module) -> None:
             found.append(op)
         return ir.WalkResult.ADVANCE
 
-    module.operation.walk(visit)
+    module.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
     for op in found:
         with ir.InsertionPoint(op), op.location:
             op.results[0].replace_all_uses_with(_EXPANSIONS[op.name](op.operands[0], op.operands[1]))

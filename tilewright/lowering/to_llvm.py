@@ -7,9 +7,11 @@ such a module first.
 
 from __future__ import annotations
 
+from typing import Any
+
 from tilewright.core.capture import capture, error_from, read_diagnostic, where
 from tilewright.core.diagnostics import PassError, UnsupportedError
-from tilewright.core.mlir import ir, llvm, passmanager
+from tilewright.core.mlir import MLIRError, ir, llvm, passmanager
 from tilewright.lowering.integer_division import expand_integer_division
 
 PIPELINE: tuple[str, ...] = (
@@ -46,9 +48,9 @@ def lower_to_llvm(module: ir.Module) -> None:
     with module.context, capture(module.context) as log:
         try:
             passmanager.PassManager.parse(f"builtin.module({','.join(PIPELINE)})").run(module.operation)
-        except ir.MLIRError as error:
+        except MLIRError as error:
             # The exception carries the diagnostics that no handler saw.
-            reported = log.entries or [read_diagnostic(d) for d in error.error_diagnostics]
+            reported = log.entries or [read_diagnostic(d) for d in getattr(error, "error_diagnostics", ())]
             raise error_from(PassError, reported, "lowering to the llvm dialect failed") from error
 
 
@@ -68,7 +70,7 @@ def check_translatable(module: ir.Module) -> None:
             problems.append(f"{name} of a dense attribute without dimensions {_at(op)}")
         return ir.WalkResult.ADVANCE
 
-    module.operation.walk(visit)
+    module.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
     if problems:
         shown = problems[:10] + ([f"and {len(problems) - 10} more"] if len(problems) > 10 else [])
         raise UnsupportedError(
@@ -87,7 +89,8 @@ def _is_dense_scalar(op: ir.Operation) -> bool:
 def translate(module: ir.Module) -> str:
     """LLVM IR text of a module in the llvm dialect. Checks it first. Raises UnsupportedError and PassError."""
     check_translatable(module)
-    text = llvm.translate_module_to_llvmir(module.operation)
+    bindings: Any = llvm  # The stubs lack the translator.
+    text = str(bindings.translate_module_to_llvmir(module.operation))
     if not text:
         raise PassError("translation to LLVM IR gave nothing", why="MLIR reported no reason", remedy="see the dumped IR of this phase")
     return text
@@ -102,7 +105,7 @@ def _reject_math_without_lowering(module: ir.Module) -> None:
             found.append(f"{op.name} {_at(op)}")
         return ir.WalkResult.ADVANCE
 
-    module.operation.walk(visit)
+    module.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
     if found:
         raise UnsupportedError(
             "a math op has no lowering to the llvm dialect", why="\n".join(found), remedy="expand it to a polynomial first",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +72,7 @@ def host_target() -> Target:
 
 
 @contextmanager
-def override_host(target: Target) -> Iterator[None]:
+def override_host(target: Target) -> Generator[None]:
     """Within the block, `target` passes for this machine (for tests)."""
     _override.append(target)
     try:

@@ -51,7 +51,8 @@ def test_the_limit_removes_what_was_unused_longest(tmp_path: Path) -> None:
     for age, key in zip((300, 200, 100), keys):
         cache.put(key, {}, b"x" * 1000)
         path = cache.directory / "objects" / key[:2] / key[2:]
-        os.utime(path, (path.stat().st_mtime - age,) * 2)
+        then = path.stat().st_mtime - age
+        os.utime(path, (then, then))
     assert cache.get(keys[0]) is not None, "reading makes it recent"
     assert cache.trim() == 1
     assert [cache.get(key) is not None for key in keys] == [True, False, True]

@@ -35,7 +35,8 @@ def replay(error: WorkerError) -> subprocess.CompletedProcess[str]:
     """Run the command that the error names."""
     command = re.search(r"run it again: (.*)", error.remedy)
     assert command is not None
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2] / "support"), str(Path(__file__).parents[3])])}
+    tests = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests / "support"), str(tests.parent)])}
     return subprocess.run(shlex.split(command[1]), capture_output=True, text=True, timeout=60, check=False, env=environment)
 
 

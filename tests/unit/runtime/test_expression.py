@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,7 +44,8 @@ def test_values(text: str, value: int) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "s2", "s0 +", "(s0", "s0)", "s0 s1", "1.5", "s0**2", "max(s0)", "max(s0, s1, 2)", "__import__('os')", "pow(2, 9)", "s0.real", "é",
+        "", "s2", "s0 +", "(s0", "s0)", "s0 s1", "1.5", "s0**2", "max(s0)", "max(s0, s1, 2)", "__import__('os')", "pow(2, 9)", "s0.real",
+        "\u00e9",
         "(" * (MAX_DEPTH + 1) + "1" + ")" * (MAX_DEPTH + 1), "1+" * MAX_LENGTH + "1", "9" * 19, "lambda: 1",
     ],
 )  # fmt: skip
@@ -53,7 +56,5 @@ def test_anything_else_is_refused(text: str) -> None:
 
 @given(st.text(alphabet="s01()+-*/%, maxin", max_size=40))
 def test_noise_never_raises_anything_else(text: str) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         compile_expression(text, SYMBOLS)
-    except ValueError:
-        pass

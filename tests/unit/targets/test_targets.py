@@ -125,7 +125,11 @@ def test_matrix_instructions_check_their_arithmetic(changes: dict[str, object], 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"name": "gpu:x"}, "does not start with its kind"), ({"kind": "cuda", "name": "cuda:x"}, "GPU limits"), ({"features": ()}, "needs the feature")],
+    [
+        ({"name": "gpu:x"}, "does not start with its kind"),
+        ({"kind": "cuda", "name": "cuda:x"}, "GPU limits"),
+        ({"features": ()}, "needs the feature"),
+    ],
 )
 def test_targets_check_themselves(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
