@@ -95,7 +95,7 @@ def _refuse_unknown_ops(module: ir.Module) -> None:
                 unknown.append(op)
         return ir.WalkResult.ADVANCE
 
-    module.operation.walk(visit)
+    module.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
     if unknown:
         raise VerifyError(f"there is no op called {unknown[0].name!r}", where=where(unknown[0].location))
 
