@@ -1,0 +1,65 @@
+"""What an attention kernel computes, as data: sizes and the strides of every tensor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tilewright.core.diagnostics import UnsupportedError
+from tilewright.core.symbolic import Dim
+from tilewright.lowering.templates.views import StridedView
+
+
+@dataclass(frozen=True)
+class Strided:
+    """A tensor over four dimensions, by one stride each: `[batch, head, row, column]`, in elements."""
+
+    buffer: int
+    dtype: str
+    batch: Dim
+    head: Dim
+    row: Dim
+    column: Dim
+
+
+def strided(buffer: int, dtype: str, view: StridedView, what: str) -> Strided:
+    """The strides of a four-dimensional view. Raises UnsupportedError where a dimension has more than one."""
+    for pieces in view.dims:
+        if len(pieces) > 1:
+            shown = " x ".join(f"{p.size}:{p.stride}" for p in pieces)
+            raise UnsupportedError(
+                f"{what} of an attention kernel has a dimension without a single stride", why=f"size:stride {shown}",
+                remedy="keep the movement ops outside the kernel",
+            )
+    batch, head, row, column = (pieces[0].stride if pieces else 0 for pieces in view.dims)
+    return Strided(buffer, dtype, batch, head, row, column)
+
+
+@dataclass(frozen=True)
+class AttentionProblem:
+    """Scaled dot-product attention of `heads` query heads, `group` of which share one key and value head.
+
+    `mask` is `i1` (true = visible) or an additive f32 over `[batch, head, query, key]`; strides of 0 broadcast. `kv_len` and `q_offset`
+    are inputs holding one i64 per batch element (None: all keys, and the last query aligned with the last key).
+    """
+
+    batch: Dim
+    kv_heads: Dim
+    group: int
+    queries: Dim
+    keys: Dim
+    head_size: int
+    value_size: int
+    scale: float
+    causal: bool
+    q: Strided
+    k: Strided
+    v: Strided
+    out: Strided
+    mask: Strided | None = None
+    kv_len: int | None = None
+    q_offset: int | None = None
+
+    @property
+    def mask_varies_by_lane(self) -> bool:
+        """Whether queries of one tile can have different masks."""
+        return self.mask is not None and (self.mask.row != 0 or (self.group > 1 and self.mask.head != 0))

@@ -1,0 +1,123 @@
+"""Query rows of a tile: which query each lane holds, the transposed copy of the queries, and the transposed store of the results.
+
+The queries of all heads that share a key and value head are one list of `queries * group` rows, `row = query * group + head in the group`,
+so that few queries still fill the lanes. Lanes past the end repeat the last row; they store its values again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tilewright.core.mlir import arith, ir, vector
+from tilewright.lowering.math.lanes import Lanes
+from tilewright.lowering.templates.attention.problem import AttentionProblem, Strided
+from tilewright.lowering.templates.control import for_loop
+from tilewright.lowering.templates.index_math import Index, IndexMath
+from tilewright.lowering.templates.memory import Flat
+from tilewright.lowering.templates.transpose import transpose_block
+
+
+@dataclass(frozen=True)
+class TilePlace:
+    """Where a tile is: batch element, key and value head, first row."""
+
+    batch: Index
+    kv_head: Index
+    first_row: Index
+
+
+@dataclass(frozen=True)
+class QueryRows:
+    """Emits everything that depends on the query that a lane holds. A tile has `vectors` vectors of `lanes` rows."""
+
+    problem: AttentionProblem
+    index: IndexMath
+    lanes: int
+    vectors: int
+
+    @property
+    def tile(self) -> int:
+        """Rows of a tile."""
+        return self.lanes * self.vectors
+
+    def count(self) -> Index:
+        """Rows of one key and value head."""
+        return self.index.mul(self.index.dim(self.problem.queries), self.problem.group)
+
+    def offset(self, tensor: Strided, place: TilePlace, lane: Index) -> Index:
+        """The offset of the row that `lane` of the tile holds in a tensor over query heads and queries."""
+        index, group = self.index, self.problem.group
+        row = index.min(index.add(place.first_row, lane), index.sub(self.count(), 1))
+        head = index.add(index.mul(place.kv_head, group), index.rem(row, group))
+        at = index.mul(place.batch, index.dim(tensor.batch))
+        at = index.add(at, index.mul(head, index.dim(tensor.head)))
+        return index.add(at, index.mul(index.div(row, group), index.dim(tensor.row)))
+
+    def positions(self, place: TilePlace, part: int) -> ir.Value:
+        """The query of each lane of vector `part`, as i32."""
+        index, i32 = self.index, ir.IntegerType.get_signless(32)
+        kind = ir.VectorType.get([self.lanes], i32)
+
+        def spread(value: Index) -> ir.Value:
+            return vector.broadcast(kind, arith.index_cast(i32, index.value(value)))
+
+        numbers = ir.DenseElementsAttr.get([ir.IntegerAttr.get(i32, part * self.lanes + lane) for lane in range(self.lanes)], kind)
+        rows = arith.addi(spread(place.first_row), arith.constant(kind, numbers))
+        rows = arith.minsi(rows, spread(index.sub(self.count(), 1)))
+        return rows if self.problem.group == 1 else arith.divui(rows, spread(self.problem.group))
+
+    def pack_queries(self, source: Flat, target: Flat, place: TilePlace) -> None:
+        """Copy the tile's queries to `[head_size][tile]`, scaled."""
+        index, lanes, size, q = self.index, self.lanes, self.problem.head_size, self.problem.q
+        whole = size // lanes * lanes if q.column == 1 else 0
+        math = Lanes(ir.VectorType.get([lanes], ir.F32Type.get()))
+
+        def pack(part: ir.Value, _: list[ir.Value]) -> None:
+            first = index.mul(part, lanes)
+            rows = [self.offset(q, place, index.add(first, lane)) for lane in range(lanes)]
+
+            def block(column: ir.Value, _: list[ir.Value]) -> None:
+                loaded = [math.mul(source.load_vector(index.add(row, column), lanes), self.problem.scale) for row in rows]
+                for step, values in enumerate(transpose_block(loaded)):
+                    target.store_vector(values, index.add(index.mul(index.add(column, step), self.tile), first))
+
+            def element(column: ir.Value, _: list[ir.Value]) -> None:
+                scalars = [source.load(index.add(row, index.mul(column, index.dim(q.column)))) for row in rows]
+                values = math.mul(vector.from_elements(ir.VectorType.get([lanes], ir.F32Type.get()), scalars), self.problem.scale)
+                target.store_vector(values, index.add(index.mul(column, self.tile), first))
+
+            if whole:
+                for_loop(index, 0, whole, lanes, block)
+            if whole != size:
+                for_loop(index, whole, size, 1, element)
+
+        for_loop(index, 0, self.vectors, 1, pack)
+
+    def store_results(self, source: Flat, factors: Flat, out: Flat, place: TilePlace) -> None:
+        """Store `[value_size][tile]` times a factor per lane (`[tile]`) as rows of the result."""
+        index, lanes, size, result = self.index, self.lanes, self.problem.value_size, self.problem.out
+        whole = size // lanes * lanes if result.column == 1 else 0
+
+        def store(part: ir.Value, _: list[ir.Value]) -> None:
+            first = index.mul(part, lanes)
+            rows = [self.offset(result, place, index.add(first, lane)) for lane in range(lanes)]
+            factor = factors.load_vector(first, lanes)
+
+            def scaled(column: Index) -> ir.Value:
+                return arith.mulf(source.load_vector(index.add(index.mul(column, self.tile), first), lanes), factor)
+
+            def block(column: ir.Value, _: list[ir.Value]) -> None:
+                for row, values in zip(rows, transpose_block([scaled(index.add(column, step)) for step in range(lanes)])):
+                    out.store_vector(values, index.add(row, column))
+
+            def element(column: ir.Value, _: list[ir.Value]) -> None:
+                values = scaled(column)
+                for lane, row in enumerate(rows):
+                    out.store(vector.extract(values, [], [lane]), index.add(row, index.mul(column, index.dim(result.column))))
+
+            if whole:
+                for_loop(index, 0, whole, lanes, block)
+            if whole != size:
+                for_loop(index, whole, size, 1, element)
+
+        for_loop(index, 0, self.vectors, 1, store)
