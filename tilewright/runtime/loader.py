@@ -36,7 +36,7 @@ class Library:
     def __init__(self, artifact: Artifact, code: Code) -> None:
         artifact.check(code.section, f"the code for {code.target}")
         with artifact.bytes_of(code.section) as data:
-            self._library = _load(data, code.target)
+            self._library = load_shared_object(data, code.target)
 
     def function(self, name: str) -> int:
         """The address of an exported function. Raises ArtifactError when there is none."""
@@ -51,17 +51,28 @@ class Library:
         _ctypes.dlclose(self._library._handle)
 
 
-def _load(data: memoryview, name: str) -> ctypes.CDLL:
+def load_shared_object(data: bytes | memoryview, name: str) -> ctypes.CDLL:
+    """Load a shared object from memory. Raises ArtifactError, which calls it `name`, when the system refuses it."""
     file = _executable_file()
     try:
-        remaining = data
+        remaining = memoryview(data)
         while remaining:
             remaining = remaining[os.write(file, remaining) :]
-        return ctypes.CDLL(f"/proc/self/fd/{file}")
+        return ctypes.CDLL(_unique_path(file))
     except OSError as error:
         raise ArtifactError(f"the code for {name} cannot be loaded", why=str(error)) from error
     finally:
         os.close(file)
+
+
+def _unique_path(file: int) -> str:
+    """A path to an open file that no other load uses.
+
+    The loader takes a path that it knows for the library that it has, and numbers of files are used again. Slashes and dots
+    between the parts of a path change nothing but the text.
+    """
+    distinct = format(int.from_bytes(os.urandom(8), "little"), "064b").replace("1", "/.").replace("0", "/")
+    return f"/proc/self/fd{distinct}/{file}"
 
 
 def _executable_file() -> int:
