@@ -16,7 +16,6 @@ without the compile cost for timing. Under pytest the fixture `run_level3` is th
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -26,6 +25,7 @@ from tilewright.codegen.llvm_object import CompiledObject, compile_object
 from tilewright.core import symbolic
 from tilewright.core.mlir import ir, new_context
 from tilewright.lowering.to_llvm import lower_to_llvm, translate
+from tilewright.runtime.loader import load_shared_object
 from tilewright.targets import Target, host_target
 
 _loaded: dict[bytes, ctypes.CDLL] = {}
@@ -106,8 +106,5 @@ def _sizes(module: ir.Module | str, name: str, symbols: Sequence[int]) -> tuple[
 
 def _load(data: bytes, target: Target) -> ctypes.CDLL:
     if data not in _loaded:
-        file = os.memfd_create("level3")
-        os.write(file, link_shared([data], target))
-        # The descriptor stays open: the loader knows libraries by path, and a reused number would give the first one again.
-        _loaded[data] = ctypes.CDLL(f"/proc/self/fd/{file}")
+        _loaded[data] = load_shared_object(link_shared([data], target), "a test")
     return _loaded[data]
