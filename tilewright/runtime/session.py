@@ -63,11 +63,12 @@ class Session:
             kind = kinds.get(type(value))
             if kind is None:
                 value, kind = self._adapt(i, value)
-            key += kind.describe(value)
             try:
-                pointer, holder = kind.pointer(value)
+                shape, dtype, pointer, holder = kind.read(value)
             except CallError as error:
                 raise self._named(i, error) from error
+            key.append(shape)
+            key.append(dtype)
             pointers.append(pointer)
             holders.append(holder)
             if first is None:
