@@ -37,7 +37,7 @@ make_environment() {
     if [ ! -f "$venv/stamp" ] || [ "$(cat "$venv/stamp")" != "$stamp" ]; then
         echo "installing into $venv (the first time this takes some minutes: torch and MLIR are large)"
         "$python" -m venv "$venv" || return 1
-        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$extras]" || return 1
+        "$venv/bin/python" -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[$extras]" || return 1
         echo "$stamp" >"$venv/stamp"
     fi
     PATH="$(cd "$venv/bin" && pwd):$PATH"

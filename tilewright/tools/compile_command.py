@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import sys
 import time
@@ -11,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tilewright.api.phases import find_phase
 from tilewright.api.progress import Progress
 from tilewright.codegen.pool import WorkerPool
 from tilewright.core.diagnostics import InputError, ToolchainError, UnsupportedError
 from tilewright.core.options import CompileOptions
+from tilewright.targets import find
 from tilewright.tools.terminal import progress_for
 
 if TYPE_CHECKING:
@@ -38,10 +41,7 @@ class CompileRequest:
 
 def run_compile(request: CompileRequest, options: CompileOptions) -> None:
     """Compile, write what was asked for, and tell the user. Raises a TilewrightError."""
-    if request.output is None and options.compile_to in (None, "artifact"):
-        raise InputError("no output file given", remedy=f"name one: -o {request.model.with_suffix('.tw').name}")
-    if not request.model.is_file():
-        raise InputError(f"there is no file {request.model}")
+    _check(request, options)
     progress = progress_for(verbose=request.verbose, prints_ir=options.print_ir_after_all or options.print_ir_after_change)
     began = time.perf_counter()
     with WorkerPool(options.effective_jobs, options.effective_worker_timeout_s) as pool:
@@ -57,6 +57,25 @@ def run_compile(request: CompileRequest, options: CompileOptions) -> None:
     _present(request, options, result, time.perf_counter() - began)
 
 
+def _check(request: CompileRequest, options: CompileOptions) -> None:
+    """Find mistakes in the command before the seconds that importing torch takes."""
+    for phase in (options.compile_to, options.compile_from):
+        if phase is not None:
+            find_phase(phase)
+    for target in options.targets:
+        find(target)
+    if request.output is None and options.compile_to in (None, "artifact"):
+        raise InputError("no output file given", remedy=f"name one: -o {request.model.with_suffix('.tw').name}")
+    for file in (request.model, request.weights):
+        if file is not None and not file.is_file():
+            raise InputError(f"there is no file {file}")
+    if request.model.suffix != ".mlir":
+        if request.weights is not None:
+            raise InputError("--weights goes with a .mlir file", remedy="a .pt2 file holds its weights")
+        if options.compile_from is not None:
+            raise InputError("--compile-from goes with a .mlir file", remedy="write one by --compile-to or --dump-dir")
+
+
 def _compile(request: CompileRequest, options: CompileOptions, progress: Progress, pool: WorkerPool) -> CompileResult:
     seconds: list[tuple[str, float]] = []
 
@@ -68,11 +87,7 @@ def _compile(request: CompileRequest, options: CompileOptions, progress: Progres
         return result
 
     if request.model.suffix == ".mlir":
-        program = timed("read", lambda: _read_module(request, timed))
-    elif request.weights is not None:
-        raise InputError("--weights goes with a .mlir file", remedy="a .pt2 file holds its weights")
-    elif options.compile_from is not None:
-        raise InputError("--compile-from goes with a .mlir file", remedy="write one by --compile-to or --dump-dir")
+        program = _read_module(request, timed)
     else:
         program = _read_pt2(request.model, request.trust, timed)
     from tilewright.api.compiler import compile_program
@@ -90,7 +105,7 @@ def _read_pt2(path: Path, trust: bool, timed: Callable[[str, Callable[[], Any]],
 
 def _import_torch() -> None:
     try:
-        import tilewright.frontend.torch  # noqa: F401
+        importlib.import_module("tilewright.frontend.torch")
     except ModuleNotFoundError as missing:
         if missing.name != "torch":
             raise
@@ -100,11 +115,12 @@ def _import_torch() -> None:
 def _read_module(request: CompileRequest, timed: Callable[[str, Callable[[], Any]], Any]) -> Program:
     from tilewright.api.sources import read_program
 
-    if request.weights is None or request.weights.suffix == ".safetensors":
-        return read_program(request.model, request.weights)
+    weights = request.weights
+    if weights is None or weights.suffix == ".safetensors":
+        return timed("read", lambda: read_program(request.model, weights))
     # The .pt2 knows more than the weights: the names of inputs and outputs, and how they nest.
-    module = read_program(request.model)
-    origin = _read_pt2(request.weights, request.trust, timed)
+    module = timed("read", lambda: read_program(request.model))
+    origin = _read_pt2(weights, request.trust, timed)
     return dataclasses.replace(origin, module=module.module, context=module.context, origin=module.origin)
 
 

@@ -52,10 +52,8 @@ def _target_text(target: Mapping[str, Any]) -> str:
     lines = [f"\n{target['name']}: {len(kernels)} kernels, called {calls} times\n", table]
     lines += [f"slow path in {kernel['name']}: {kernel['slow_path']}\n" for kernel in kernels if kernel.get("slow_path")]
     if "arena_bytes" in target:
-        at = ""
-        if "arena_bytes_largest" in target:
-            at = f": {bytes_text(target['arena_bytes_smallest'])} at the smallest sizes, {bytes_text(target['arena_bytes_largest'])} at the largest"
-        lines.append(f"arena of {target['arena_bytes']} bytes{at}\n")
+        low, high = (bytes_text(target[f"arena_bytes_{which}"]) for which in ("smallest", "largest"))
+        lines.append(f"arena of {target['arena_bytes']} bytes: {low} at the smallest sizes, {high} at the largest\n")
     return "".join(lines)
 
 

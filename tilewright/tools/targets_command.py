@@ -20,7 +20,7 @@ def list_targets() -> None:
     others = [t.name for t in derived_targets()]
     if others:
         print(f"\nFurther CPU names: {', '.join(others)}.")
-    print(f"* is this machine (`native`): {native}." if native else "This machine fits none of them; name a target to compile for another one.")
+    print(f"* is this machine (`native`): {native}." if native else "This machine fits none of them.")
 
 
 def _row(target: Target, native: str) -> tuple[str, ...]:

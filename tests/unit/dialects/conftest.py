@@ -55,7 +55,8 @@ def wrap_op(op: str) -> str:
     assert names is not None
     signature = rest[rest.rindex(": (") + 2 :]
     operands, _, result_types = signature.rpartition(" -> ")
-    arguments = [f"{name.strip()}: {text}" for name, text in zip(filter(None, names[1].split(",")), split_types(operands.strip()[1:-1]), strict=True)]
+    types = split_types(operands.strip()[1:-1])
+    arguments = [f"{name.strip()}: {text}" for name, text in zip(filter(None, names[1].split(",")), types, strict=True)]
     symbols = sorted(set(re.findall(r"\b[sd]\d+\b", " ".join(re.findall(r'"([^"]*)"', op)))))
     ranges = ", ".join(f"{s} = array<i64: 0, 64>" for s in symbols)
     return f"""

@@ -70,11 +70,15 @@ def test_inputs_that_do_not_fit(shapes: list[tuple[int, ...]], message: str, par
 
 
 def test_an_unknown_function(parse: Parse) -> None:
-    with pytest.raises(InputError, match="no function 'decode' in the module(.|\n)*main"):
+    with pytest.raises(InputError, match=r"no function 'decode' in the module(.|\n)*main"):
         run(parse("func.func @main() { return }"), [], function="decode")
 
 
 def test_ops_of_other_dialects(parse: Parse) -> None:
-    module = parse("func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> { %y = arith.addf %x, %x : tensor<4xf32>\n return %y : tensor<4xf32> }")
+    module = parse("""
+      func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+        %y = arith.addf %x, %x : tensor<4xf32>
+        return %y : tensor<4xf32>
+      }""")
     with pytest.raises(InputError, match=r"the interpreter runs tw ops only, not arith\.addf"):
         run(module, [np.zeros(4, np.float32)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def attention_by_definition(
 
 
 MASK = np.array([[True, False, True, True, True], [True] * 5, [False] * 5])
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "plain": {},
     "causal": {"causal": True},
     "window": {"causal": True, "window": 2},
@@ -80,8 +81,9 @@ def test_attention(case: str, evaluate: Evaluate) -> None:
     inputs = [q, k, v, *(x for x in optional if isinstance(x, np.ndarray))]
     segments = ", ".join(["1", "1", "1", *("0" if x is None else "1" for x in optional)])
     names = ", ".join(f"%{chr(97 + i)}" for i in range(len(inputs)))
+    causal = str(arguments.get("causal", False)).lower()
     op = (
-        f'%o:2 = "tw.attention"({names}) {{scale = {SCALE} : f64, logsumexp = true, causal = {str(arguments.get("causal", False)).lower()}, '
+        f'%o:2 = "tw.attention"({names}) {{scale = {SCALE} : f64, logsumexp = true, causal = {causal}, '
         f"window = {arguments.get('window', 0)} : i64, softcap = {arguments.get('softcap', 0.0)} : f64, "
         f"operandSegmentSizes = array<i32: {segments}>}} : ({', '.join(tensor_type(x) for x in inputs)}) -> "
         f"(tensor<{BATCH}x{HEADS}x{QUERIES}x{VALUE_SIZE}xf32>, tensor<{BATCH}x{HEADS}x{QUERIES}xf32>)"

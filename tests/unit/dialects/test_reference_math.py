@@ -57,9 +57,7 @@ def test_unpack(transposed: bool, evaluate: Evaluate) -> None:
     np.testing.assert_array_equal(evaluate(op, [panels])[0], expected.T if transposed else expected)
 
 
-@pytest.mark.parametrize(
-    ("kind", "function"), [("add", np.sum), ("mul", np.prod), ("max", np.max), ("min", np.min)]
-)
+@pytest.mark.parametrize(("kind", "function"), [("add", np.sum), ("mul", np.prod), ("max", np.max), ("min", np.min)])
 def test_reduce(kind: str, function: Callable[..., np.ndarray], rng: np.random.Generator, evaluate: Evaluate) -> None:
     x = normal(rng, 3, 4, 5)
     op = f'%y = "tw.reduce"(%x) {{dims = array<i64: 0, 2>, kind = "{kind}", keep_dims = true}} : (tensor<3x4x5xf32>) -> tensor<1x4x1xf32>'
@@ -153,7 +151,8 @@ def test_rope(interleaved: bool, rng: np.random.Generator, evaluate: Evaluate) -
     # As complex numbers: each pair (a, b) is multiplied by e^(i angle).
     first, second = (x[..., 0::2], x[..., 1::2]) if interleaved else (x[..., :2], x[..., 2:])
     rotated = (first + 1j * second) * np.exp(1j * angle)
-    expected = np.stack([rotated.real, rotated.imag], -1).reshape(x.shape) if interleaved else np.concatenate([rotated.real, rotated.imag], -1)
+    parts = [rotated.real, rotated.imag]
+    expected = np.stack(parts, -1).reshape(x.shape) if interleaved else np.concatenate(parts, -1)
     table = np.repeat(angle, 2, axis=-1) if interleaved else np.tile(angle, 2)
     op = (
         f'%y = "tw.rope"(%x, %c, %s) {{interleaved = {str(interleaved).lower()}}} : '

@@ -92,7 +92,8 @@ def test_scatter_set(matrix: np.ndarray, evaluate: Evaluate) -> None:
 
 
 def test_scatter_add_sums_what_hits_one_element(matrix: np.ndarray, evaluate: Evaluate) -> None:
-    op = '%y = "tw.scatter"(%x, %u, %i) {axes = array<i64: 1>, kind = "add"} : (tensor<4x6xf32>, tensor<f32>, tensor<3xi64>) -> tensor<4x6xf32>'
+    types = "(tensor<4x6xf32>, tensor<f32>, tensor<3xi64>) -> tensor<4x6xf32>"
+    op = f'%y = "tw.scatter"(%x, %u, %i) {{axes = array<i64: 1>, kind = "add"}} : {types}'
     (result,) = evaluate(op, [matrix, np.float32(10), np.array([1, 1, 5])])
     np.testing.assert_array_equal(result - matrix, np.tile(np.array([0, 20, 0, 0, 0, 10], np.float32), (4, 1)))
 
@@ -114,7 +115,8 @@ def test_values_from_nowhere(op: str, expected: object, evaluate: Evaluate) -> N
 
 def test_dim(parse: Callable[[str], ir.Module]) -> None:
     module = parse("""
-      func.func @main(%x: tensor<?x?xf32, "s0, s1">) -> tensor<i64> attributes {tw.symbols = {s0 = array<i64: 1, 9>, s1 = array<i64: 1, 9>}} {
+      func.func @main(%x: tensor<?x?xf32, "s0, s1">) -> tensor<i64>
+          attributes {tw.symbols = {s0 = array<i64: 1, 9>, s1 = array<i64: 1, 9>}} {
         %n = "tw.dim"() {expr = "s0*s1 + 1"} : () -> tensor<i64>
         return %n : tensor<i64>
       }""")

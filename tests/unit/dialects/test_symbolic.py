@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tilewright.core.symbolic import Dim, Expr, call, ceildiv, parse, parse_dim, product, simplify_dim, symbol, to_expr
 
+Tree = tuple[str, Callable[[Mapping[str, int]], int]]
+"""An expression as text and as a function of the symbols' values."""
+
 NAMES = ("s0", "s1", "d0")
 FUNCTIONS = ("floordiv", "mod", "ceildiv", "max", "min")
 
 
 @st.composite
-def trees(draw: st.DrawFn, depth: int = 3) -> tuple[str, object]:
-    """An expression as text and as a function of the symbols' values; divisors are positive numbers."""
+def trees(draw: st.DrawFn, depth: int = 3) -> Tree:
+    """Random expressions; divisors are positive numbers."""
     kind = draw(st.sampled_from(["number", "symbol"] if depth == 0 else ["number", "symbol", "+", "-", "*", "call"]))
     if kind == "number":
         number = draw(st.integers(0, 40))
@@ -35,7 +40,7 @@ def trees(draw: st.DrawFn, depth: int = 3) -> tuple[str, object]:
     return f"({left_text} {kind} {right_text})", lambda values: APPLY[kind](left(values), right(values))
 
 
-APPLY = {
+APPLY: dict[str, Callable[[int, int], int]] = {
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "floordiv": lambda a, b: a // b,
     "mod": lambda a, b: a % b, "ceildiv": lambda a, b: -(-a // b), "max": max, "min": min,
 }  # fmt: skip
@@ -43,20 +48,20 @@ values_of_symbols = st.fixed_dictionaries({name: st.integers(0, 30) for name in 
 
 
 @given(trees(), values_of_symbols)
-def test_evaluate(tree: tuple[str, object], values: dict[str, int]) -> None:
+def test_evaluate(tree: Tree, values: dict[str, int]) -> None:
     text, function = tree
-    assert parse(text).evaluate(values) == function(values)  # type: ignore[operator]
+    assert parse(text).evaluate(values) == function(values)
 
 
 @given(trees())
-def test_text_is_read_back(tree: tuple[str, object]) -> None:
+def test_text_is_read_back(tree: Tree) -> None:
     expression = parse(tree[0])
     assert parse(str(expression)) == expression
     assert str(parse(str(expression))) == str(expression)
 
 
 @given(trees(), trees(), trees())
-def test_canonical_form(a: tuple[str, object], b: tuple[str, object], c: tuple[str, object]) -> None:
+def test_canonical_form(a: Tree, b: Tree, c: Tree) -> None:
     x, y, z = parse(a[0]), parse(b[0]), parse(c[0])
     assert str(x + y) == str(y + x)
     assert str(x * y) == str(y * x)
@@ -66,7 +71,7 @@ def test_canonical_form(a: tuple[str, object], b: tuple[str, object], c: tuple[s
 
 
 @given(trees(), values_of_symbols, st.integers(0, 5))
-def test_bounds_contain_the_value(tree: tuple[str, object], values: dict[str, int], slack: int) -> None:
+def test_bounds_contain_the_value(tree: Tree, values: dict[str, int], slack: int) -> None:
     ranges = {name: (max(0, value - slack), value + slack) for name, value in values.items()}
     expression = parse(tree[0])
     low, high = expression.bounds(ranges)
@@ -74,14 +79,14 @@ def test_bounds_contain_the_value(tree: tuple[str, object], values: dict[str, in
 
 
 @given(trees(), trees(), values_of_symbols)
-def test_substitute(tree: tuple[str, object], replacement: tuple[str, object], values: dict[str, int]) -> None:
+def test_substitute(tree: Tree, replacement: Tree, values: dict[str, int]) -> None:
     expression, inner = parse(tree[0]), parse(replacement[0])
     substituted = expression.substitute({"s0": inner})
     assert substituted.evaluate(values) == expression.evaluate({**values, "s0": inner.evaluate(values)})
 
 
 @given(trees(), trees(), values_of_symbols)
-def test_exact_division(a: tuple[str, object], b: tuple[str, object], values: dict[str, int]) -> None:
+def test_exact_division(a: Tree, b: Tree, values: dict[str, int]) -> None:
     x, y = parse(a[0]), parse(b[0])
     quotient = None if y == 0 else (x * y).divide_exactly(y)
     if quotient is not None:
@@ -111,7 +116,9 @@ def test_operators_of_python_are_read() -> None:
     assert str(parse("s0 // 2 + s1 % 3")) == "floordiv(s0, 2) + mod(s1, 3)"
 
 
-@pytest.mark.parametrize("text", ["", "s0 +", "s0/2", "2.5", "f(s0, 1)", "max(s0)", "s0 ** 2", "a.b", "True", "'s0'", "floordiv(s0, 0)", "(" * 400])
+@pytest.mark.parametrize(
+    "text", ["", "s0 +", "s0/2", "2.5", "f(s0, 1)", "max(s0)", "s0 ** 2", "a.b", "True", "'s0'", "floordiv(s0, 0)", "(" * 400]
+)
 def test_what_is_not_a_size(text: str) -> None:
     with pytest.raises(ValueError, match="not a size expression"):
         parse(text)

@@ -63,7 +63,7 @@ def test_symbols_belong_to_the_function(op: str, parse: Parse) -> None:
         ("", "has 0 regions, expected 1"),
         ("({})", "must be one block that ends in tw.yield"),
         ("({^bb0(%a: f32): \n %b = arith.addf %a, %a : f32})", "must be one block that ends in tw.yield"),
-        ("({^bb0(%a: f32):\n %b = tensor.empty() : tensor<4xf32>\n \"tw.yield\"(%a) : (f32) -> ()})", "'tensor.empty' may not stand in"),
+        ('({^bb0(%a: f32):\n %b = tensor.empty() : tensor<4xf32>\n "tw.yield"(%a) : (f32) -> ()})', "'tensor.empty' may not stand in"),
     ],
 )
 def test_regions(region: str, message: str, parse: Parse) -> None:
@@ -72,7 +72,8 @@ def test_regions(region: str, message: str, parse: Parse) -> None:
 
 
 def test_a_region_where_none_belongs(parse: Parse) -> None:
-    module = parse('func.func @f(%x: tensor<4xf32>) { %y = "tw.softmax"(%x) ({^bb0: }) {dim = 0 : i64} : (tensor<4xf32>) -> tensor<4xf32>\n return }')
+    op = '%y = "tw.softmax"(%x) ({^bb0: }) {dim = 0 : i64} : (tensor<4xf32>) -> tensor<4xf32>'
+    module = parse(f"func.func @f(%x: tensor<4xf32>) {{ {op}\n return }}")
     assert error_of(module).what == "tw.softmax has 1 regions, expected 0"
 
 

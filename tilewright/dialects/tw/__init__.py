@@ -58,10 +58,10 @@ def load(context: ir.Context) -> None:
 
 
 __all__ = [
-    "BYTES", "FLOATS", "INTEGERS", "SPECS", "TensorInfo", "arguments_of", "attributes_of", "body", "broadcast_shapes", "build", "build_many",
-    "constant", "dtype_of_array", "element_type", "elements_to_array", "format_shape", "functions", "get", "is_op", "kernel", "load",
-    "location_text", "numpy_dtype", "op_name", "operand_groups", "parse_shape", "pointwise", "register_op", "short_name", "spec_of",
-    "symbols_attribute", "symbols_of", "tensor_info", "tensor_type", "verify", "verify_kernels", "verify_op", "verify_program", "weight",
-    "yield_", "yielded",
+    "BYTES", "FLOATS", "INTEGERS", "SPECS", "TensorInfo", "arguments_of", "attributes_of", "body", "broadcast_shapes", "build",
+    "build_many", "constant", "dtype_of_array", "element_type", "elements_to_array", "format_shape", "functions", "get", "is_op",
+    "kernel", "load", "location_text", "numpy_dtype", "op_name", "operand_groups", "parse_shape", "pointwise", "register_op",
+    "short_name", "spec_of", "symbols_attribute", "symbols_of", "tensor_info", "tensor_type", "verify", "verify_kernels", "verify_op",
+    "verify_program", "weight", "yield_", "yielded",
 ]  # fmt: skip
 del _ops

@@ -1,14 +1,14 @@
 """Building `tw` ops: one function that knows every spec, and typed fronts for the ops with regions.
 
-    out = build("matmul", lhs, rhs, transpose_rhs=True)
-    out = pointwise([x, bias], lambda x, b: arith.addf(x, b))
+out = build("matmul", lhs, rhs, transpose_rhs=True)
+out = pointwise([x, bias], lambda x, b: arith.addf(x, b))
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -58,11 +58,16 @@ def build_many(
     if sum(o.optional or o.variadic for o in spec.operands) > 1:
         encoded["operandSegmentSizes"] = ir.DenseI32ArrayAttr.get(segments)
     args = Arguments(infos, values, results=results)
-    where = location_text(loc or ir.Location.current)
+    where = location_text(loc or _current_location())
     check_constraints(spec, args, where)
     types = [tensor_type(info) for info in spec.infer(args)]
     op = ir.Operation.create(f"tw.{name}", results=types, operands=flat, attributes=encoded, loc=loc)
     return list(op.results)
+
+
+def _current_location() -> ir.Location:
+    # The bindings raise where there is none; their stubs say that they return None.
+    return cast(ir.Location, ir.Location.current)
 
 
 def _find(name: str) -> type[OpSpec]:
@@ -79,7 +84,7 @@ def _arrange(spec: type[OpSpec], operands: Sequence[Operand]) -> tuple[list[ir.V
     segments: list[int] = []
     infos: dict[str, Any] = {}
     for i, operand in enumerate(spec.operands):
-        value = operands[i] if i < len(operands) else (() if operand.variadic else None)
+        value: Any = operands[i] if i < len(operands) else (() if operand.variadic else None)
         if operand.variadic:
             infos[operand.name] = tuple(tensor_info(v) for v in value)
             flat += list(value)
@@ -131,11 +136,11 @@ def pointwise(
     result_shape = broadcast_shapes([i.shape for i in infos] + ([tuple(shape)] if shape is not None else []))
     if result_shape is None:
         raise VerifyError("[P1] operands of tw.pointwise do not broadcast", why=", ".join(str(i) for i in infos))
-    loc = loc or ir.Location.current
+    loc = loc or _current_location()
     block_owner = ir.Operation.create("tw.detached", regions=1, loc=loc, ip=False)
     block = block_owner.regions[0].blocks.append(*[element_type(i.dtype) for i in infos], arg_locs=[loc] * len(infos))
     with ir.InsertionPoint(block), loc:
-        out = body(*block.arguments)
+        out: Any = body(*block.arguments)
         results = list(out) if isinstance(out, list | tuple) else [out]
         results = [r if isinstance(r, ir.Value) else r.result for r in results]
         yield_(results, loc)
@@ -148,7 +153,7 @@ def pointwise(
 
 def kernel(inputs: Sequence[ir.Value], result_types: Sequence[ir.Type], loc: ir.Location | None = None) -> ir.Operation:
     """An empty `tw.kernel` whose block has one argument per input; the caller fills it and ends it with `yield_`."""
-    loc = loc or ir.Location.current
+    loc = loc or _current_location()
     op = ir.Operation.create("tw.kernel", results=list(result_types), operands=list(inputs), regions=1, loc=loc)
     op.regions[0].blocks.append(*[v.type for v in inputs], arg_locs=[loc] * len(inputs))
     return op

@@ -7,6 +7,7 @@ evaluated in f32 and rounded once per op, as the hardware lowering does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import numpy as np
 
@@ -105,7 +106,7 @@ def evaluate_region(region: ir.Region, arrays: Sequence[np.ndarray]) -> list[np.
             result = operation.results[0]
             dtype = str(result.type)
             if operation.name == "arith.constant":
-                values[result] = np.asarray(operation.attributes["value"].value, _array_dtype(dtype))
+                values[result] = np.asarray(cast(Any, operation.attributes["value"]).value, _array_dtype(dtype))
                 continue
             compares = operation.name in ("arith.cmpf", "arith.cmpi")
             predicate = ir.IntegerAttr(operation.attributes["predicate"]).value if compares else 0
@@ -150,7 +151,7 @@ def _cast(name: str, value: np.ndarray, target: np.dtype[np.generic]) -> np.ndar
     if name in ("arith.extui", "arith.uitofp") and value.dtype != np.bool_:
         value = np.ascontiguousarray(value).view(np.dtype(f"uint{value.dtype.itemsize * 8}"))
     if name in ("arith.extsi", "arith.sitofp") and value.dtype == np.bool_:
-        return -value.astype(target)
+        return np.negative(value.astype(target))
     if name == "arith.trunci" and target == np.bool_:
         return (value & 1).astype(bool)
     return value.astype(target)

@@ -191,11 +191,13 @@ def _encode_elements(array: np.ndarray) -> ir.Attribute:
 
     dtype = dtype_of_array(array)
     mlir_type = ir.RankedTensorType.get(list(array.shape), element_type(dtype))
+    # The stubs do not know that arrays are buffers.
+    dense: Any = ir.DenseElementsAttr
     if dtype == "i1":
         packed = np.packbits(array.reshape(-1), bitorder="little") if array.size > 1 else array.reshape(-1).astype(np.uint8)
         if array.size and (array.all() or not array.any()):
             return ir.DenseElementsAttr.get_splat(mlir_type, ir.BoolAttr.get(bool(array.reshape(-1)[0])))
-        return ir.DenseElementsAttr.get(packed, type=mlir_type, signless=True)
+        return dense.get(packed, type=mlir_type, signless=True)
     if array.size and bool((array.reshape(-1).view(np.uint8).reshape(array.size, -1) == array.reshape(-1)[:1].view(np.uint8)).all()):
         scalar = array.reshape(-1)[0]
         attr = (
@@ -205,8 +207,8 @@ def _encode_elements(array: np.ndarray) -> ir.Attribute:
         )
         return ir.DenseElementsAttr.get_splat(mlir_type, attr)
     if dtype == "bf16":
-        return ir.DenseElementsAttr.get(np.ascontiguousarray(array).view(np.uint16), type=mlir_type)
-    return ir.DenseElementsAttr.get(np.ascontiguousarray(array), type=mlir_type)
+        return dense.get(np.ascontiguousarray(array).view(np.uint16), type=mlir_type)
+    return dense.get(np.ascontiguousarray(array), type=mlir_type)
 
 
 def decode_attribute(kind: Kind, attr: ir.Attribute) -> Any:

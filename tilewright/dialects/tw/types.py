@@ -122,7 +122,7 @@ def _info_from_text(text: str, dtype: str, shape: tuple[int | None, ...], encodi
         raise VerifyError(f"{text} has an encoding that does not fit its sizes")
     if any(s is None and isinstance(n, int) for s, n in zip(shape, named)) or None not in shape:
         # Types are compared as text, so there must be one way to write each.
-        raise VerifyError(f"{text} encodes a size that is a number", remedy="write numbers in the type itself; a static type has no encoding")
+        raise VerifyError(f"{text} encodes a size that is a number", remedy="write it in the type; a static type has no encoding")
     return TensorInfo(named, dtype)
 
 

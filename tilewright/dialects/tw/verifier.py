@@ -80,7 +80,7 @@ def _verify_symbols(op: ir.Operation | ir.OpView, infos: list[TensorInfo], sizes
         function = function.operation.parent
     if function is None:
         return
-    owned = symbols_of(function.opview if isinstance(function, ir.Operation) else function)
+    owned = symbols_of(function.opview)
     for dim in (*sizes, *(d for info in infos for d in info.shape)):
         unknown = set() if isinstance(dim, int) else dim.symbols() - owned.keys()
         if unknown:

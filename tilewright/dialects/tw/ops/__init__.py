@@ -17,6 +17,15 @@ from tilewright.dialects.tw.ops import (
 )
 
 __all__ = [
-    "attention", "constants", "contraction", "indexing", "movement", "normalization", "pointwise", "position", "reduction", "state",
+    "attention",
+    "constants",
+    "contraction",
+    "indexing",
+    "movement",
+    "normalization",
+    "pointwise",
+    "position",
+    "reduction",
+    "state",
     "structure",
 ]

@@ -64,7 +64,11 @@ class GroupedMatmulOp(OpSpec):
     """Rows `offsets[g-1] <= i < offsets[g]` of lhs times matrix g of rhs: the experts of a mixture. Rows past the last offset are 0."""
 
     name = "grouped_matmul"
-    operands = (Operand("lhs", "[M, K], rows sorted by group"), Operand("rhs", "[G, K, N]"), Operand("offsets", "[G], i32: end of each group"))
+    operands = (
+        Operand("lhs", "[M, K], rows sorted by group"),
+        Operand("rhs", "[G, K, N]"),
+        Operand("offsets", "[G], i32: end of each group"),
+    )
     constraints = (
         Constraint("M1", "lhs is [M, K], rhs [G, K, N], offsets [G]", lambda a: (a.lhs.rank, a.rhs.rank, a.offsets.rank) == (2, 3, 1)),
         Constraint("M2", "element types are equal", lambda a: a.lhs.dtype == a.rhs.dtype),
@@ -104,10 +108,12 @@ class UnpackOp(OpSpec):
         Constraint(
             "U1",
             "panels are a static [ceildiv(columns, nr), K, nr]",
-            lambda a: a.panels.rank == 3
-            and a.panels.is_static
-            and a.panels.shape[2] > 0
-            and a.panels.shape == panels_shape(a.panels.shape[1], a.columns, a.panels.shape[2]),
+            lambda a: (
+                a.panels.rank == 3
+                and a.panels.is_static
+                and a.panels.shape[2] > 0
+                and a.panels.shape == panels_shape(a.panels.shape[1], a.columns, a.panels.shape[2])
+            ),
         ),
     )
     example = '%w = "tw.unpack"(%p) {columns = 100 : i64, transposed = true} : (tensor<3x64x48xf32>) -> tensor<100x64xf32>'

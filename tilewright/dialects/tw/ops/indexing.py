@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tilewright.core.symbolic import Dim
@@ -11,10 +13,12 @@ from tilewright.dialects.tw.types import TensorInfo, broadcast_shapes
 _AXES = Constraint(
     "G1",
     "axes are consecutive dimensions of the input, one per index tensor",
-    lambda a: len(a.axes) == len(a.indices) > 0
-    and list(a.axes) == list(range(a.axes[0], a.axes[0] + len(a.axes)))
-    and 0 <= a.axes[0]
-    and a.axes[-1] < a.input.rank,
+    lambda a: (
+        len(a.axes) == len(a.indices) > 0
+        and list(a.axes) == list(range(a.axes[0], a.axes[0] + len(a.axes)))
+        and a.axes[0] >= 0
+        and a.axes[-1] < a.input.rank
+    ),
 )
 _INDICES = Constraint(
     "G2",
@@ -29,7 +33,7 @@ def indexed_shape(args: Arguments) -> tuple[Dim, ...]:
     return (*args.input.shape[: args.axes[0]], *index_shape, *args.input.shape[args.axes[-1] + 1 :])
 
 
-def _selection(args: Arguments) -> tuple[object, ...]:
+def _selection(args: Arguments) -> tuple[Any, ...]:
     return (slice(None),) * args.axes[0] + tuple(args.indices)
 
 

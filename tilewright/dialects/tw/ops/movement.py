@@ -38,9 +38,7 @@ class TransposeOp(OpSpec):
     name = "transpose"
     operands = (_INPUT,)
     attributes = (Attribute("permutation", Kind.INTS, "a permutation of the dimensions"),)
-    constraints = (
-        Constraint("V1", "permutation permutes the dimensions", lambda a: sorted(a.permutation) == list(range(a.input.rank))),
-    )
+    constraints = (Constraint("V1", "permutation permutes the dimensions", lambda a: sorted(a.permutation) == list(range(a.input.rank))),)
     example = '%y = "tw.transpose"(%x) {permutation = array<i64: 1, 0>} : (tensor<4x6xf32>) -> tensor<6x4xf32>'
 
     @staticmethod
@@ -96,9 +94,7 @@ class SliceOp(OpSpec):
         Attribute("steps", Kind.INTS, "distance of elements in each dimension, at least 1"),
     )
     constraints = (Constraint("V1", "starts, sizes and steps stay inside the input", _slice_fits),)
-    example = (
-        '%y = "tw.slice"(%x) {starts = "0, 2", sizes = "4, 3", steps = array<i64: 1, 1>} : (tensor<4x6xf32>) -> tensor<4x3xf32>'
-    )
+    example = '%y = "tw.slice"(%x) {starts = "0, 2", sizes = "4, 3", steps = array<i64: 1, 1>} : (tensor<4x6xf32>) -> tensor<4x3xf32>'
 
     @staticmethod
     def infer(args: Arguments) -> list[TensorInfo]:

@@ -89,8 +89,9 @@ class RmsNormOp(OpSpec):
         Constraint(
             "N2",
             "weight has the size of the last dimension and the element type of the input",
-            lambda a: a.input.rank >= 1
-            and (a.weight is None or (a.weight.shape == a.input.shape[-1:] and a.weight.dtype == a.input.dtype)),
+            lambda a: (
+                a.input.rank >= 1 and (a.weight is None or (a.weight.shape == a.input.shape[-1:] and a.weight.dtype == a.input.dtype))
+            ),
         ),
     )
     example = '%y = "tw.rms_norm"(%x, %w) {eps = 1.0e-6 : f64} : (tensor<4x8xf32>, tensor<8xf32>) -> tensor<4x8xf32>'

@@ -84,7 +84,7 @@ class ArgmaxOp(OpSpec):
 
     @staticmethod
     def reference(context: ReferenceContext, args: Arguments) -> list[np.ndarray]:
-        return [np.argmax(args.input, axis=args.dim, keepdims=args.keep_dims).astype(np.int64)]
+        return [np.asarray(np.argmax(args.input, axis=args.dim, keepdims=args.keep_dims), np.int64)]
 
 
 @register_op

@@ -35,7 +35,11 @@ class StateUpdateOp(OpSpec):
     operands = (Operand("state", "the present value"), Operand("value", "the part written"), Operand("start", "i64 [], position along dim"))
     attributes = (Attribute("dim", Kind.INT, "the dimension in which the part is placed"),)
     constraints = (
-        Constraint("S1", "value has the rank and element type of the state", lambda a: (a.value.rank, a.value.dtype) == (a.state.rank, a.state.dtype)),
+        Constraint(
+            "S1",
+            "value has the rank and element type of the state",
+            lambda a: (a.value.rank, a.value.dtype) == (a.state.rank, a.state.dtype),
+        ),
         Constraint("S2", "dim is a dimension of the state", lambda a: 0 <= a.dim < a.state.rank),
         Constraint("S3", "start is a rank-0 i64", lambda a: a.start == TensorInfo((), "i64")),
         Constraint(

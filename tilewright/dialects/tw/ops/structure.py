@@ -60,9 +60,7 @@ class LaunchOp(OpSpec):
         Attribute("buffers", Kind.STRINGS, "where each result lives", None),
     )
     free_results = True
-    constraints = (
-        Constraint("K1", "one buffer per result", lambda a: a.buffers is None or len(a.buffers) == len(a.results)),
-    )
+    constraints = (Constraint("K1", "one buffer per result", lambda a: a.buffers is None or len(a.buffers) == len(a.results)),)
     example = '%y = "tw.launch"(%x) {callee = @softmax_0, symbols = {d0 = "s0*s1"}} : (tensor<4x8xf32>) -> tensor<4x8xf32>'
 
     @staticmethod
