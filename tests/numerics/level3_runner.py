@@ -16,6 +16,7 @@ without the compile cost for timing. Under pytest the fixture `run_level3` is th
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -39,12 +40,12 @@ def aligned(shape: Sequence[int], dtype: type | np.dtype, offset: int = 0) -> np
     return raw[start : start + size].view(dtype).reshape(shape)
 
 
-def compile_level3(module: ir.Module | str, target: Target, want_assembly: bool = False) -> CompiledObject:
+def compile_level3(module: ir.Module | str, target: Target, want_assembly: bool = False, want_mix: bool = True) -> CompiledObject:
     """The object of a level 3 module (or its text)."""
     with new_context(), ir.Location.unknown():
         copy = ir.Module.parse(str(module.operation.get_asm(enable_debug_info=True)) if isinstance(module, ir.Module) else module)
         lower_to_llvm(copy)
-        return compile_object(translate(copy), target, want_assembly=want_assembly)
+        return compile_object(translate(copy), target, want_assembly=want_assembly, want_mix=want_mix)
 
 
 def level3_timer(
@@ -61,7 +62,7 @@ def level3_timer(
         if not array.flags.c_contiguous:
             raise ValueError("arrays must be C-contiguous")
     trip_count, scratch_bytes = _sizes(module, name, symbols)
-    library = _load(compile_level3(module, target or host_target()).object, target or host_target())
+    library = _library(str(module), target or host_target())
     scratch = aligned([max(scratch_bytes, 64)], np.uint8)
     scratch.fill(0xFF)
     pointers = [ctypes.c_void_p(a.ctypes.data) for a in (*arrays, scratch)]
@@ -102,6 +103,12 @@ def _sizes(module: ir.Module | str, name: str, symbols: Sequence[int]) -> tuple[
                 trip_count, scratch = (symbolic.parse(t).evaluate(values) for t in texts)
                 return trip_count, scratch
     raise ValueError(f"no function {name} in the module")
+
+
+@functools.lru_cache(maxsize=64)
+def _library(text: str, target: Target) -> ctypes.CDLL:
+    """A test that calls one kernel with many sizes compiles it once."""
+    return _load(compile_level3(text, target, want_mix=False).object, target)
 
 
 def _load(data: bytes, target: Target) -> ctypes.CDLL:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from level3_runner import aligned, level3_timer
 
-from tilewright.core.mlir import func, ir
+from tilewright.core.mlir import func, ir, new_context
 from tilewright.core.symbolic import to_expr
 from tilewright.dialects import tw
 from tilewright.dialects.tw import interpreter
@@ -44,7 +44,7 @@ class TemplateKernel:
 
     def level2(self) -> str:
         """The kernel function as text."""
-        with ir.Context() as context, ir.Location.unknown():
+        with new_context() as context, ir.Location.unknown():
             tw.load(context)
             return str(self._module())
 
@@ -68,8 +68,7 @@ class TemplateKernel:
 
     def lower(self, target: Target) -> tuple[str, int]:
         """Level 3 text, and the panel width of a packed right side (0: not packed)."""
-        with ir.Context() as context, ir.Location.unknown():
-            context.emit_error_diagnostics = True
+        with new_context() as context, ir.Location.unknown():
             tw.load(context)
             module = self._module()
             tw.verify(module)
@@ -92,7 +91,7 @@ class TemplateKernel:
 
     def reference(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Results of the interpreter, whose matmul and attention accumulate in f64."""
-        with ir.Context() as context, ir.Location.unknown():
+        with new_context() as context, ir.Location.unknown():
             tw.load(context)
             return interpreter.run(self._module(), list(arrays), function="kernel")
 
@@ -139,7 +138,7 @@ class TemplateKernel:
         return weight
 
     def _transposed(self) -> bool:
-        with ir.Context() as context, ir.Location.unknown():
+        with new_context() as context, ir.Location.unknown():
             tw.load(context)
             module = self._module()
             block = module.body.operations[0].operation.regions[0].blocks[0]
@@ -149,7 +148,7 @@ class TemplateKernel:
 
 def trip_count(text: str, symbols: dict[str, int]) -> int:
     """`tw.trip_count` of the only function of a level 3 module."""
-    with ir.Context(), ir.Location.unknown():
+    with new_context(), ir.Location.unknown():
         module = ir.Module.parse(text)
         attributes = module.body.operations[0].operation.attributes
         return to_expr(parse_shape(ir.StringAttr(attributes["tw.trip_count"]).value)[0]).evaluate(symbols)
