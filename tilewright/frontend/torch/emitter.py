@@ -20,12 +20,16 @@ Operand = ir.Value | Expr | bool | int | float
 
 
 class Rejected(Exception):
-    """A handler cannot import a node: `reason` says why, `remedy` what the user can do."""
+    """A handler cannot import a node: `reason` says why, `remedy` what the user can do.
 
-    def __init__(self, reason: str, remedy: str = "") -> None:
+    `decomposable`: torch's decomposition of the op may still be importable.
+    """
+
+    def __init__(self, reason: str, remedy: str = "", decomposable: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.remedy = remedy
+        self.decomposable = decomposable
 
 
 class Emitter:
@@ -48,8 +52,12 @@ class Emitter:
     # What torch says about the node
 
     def reject(self, reason: str, remedy: str = "") -> NoReturn:
-        """Say that the current node cannot be imported."""
+        """Say that the current node cannot be imported, in whatever form."""
         raise Rejected(reason, remedy)
+
+    def decompose(self, reason: str, remedy: str = "") -> NoReturn:
+        """Leave the current node to torch's decomposition; `reason` is reported when there is none."""
+        raise Rejected(reason, remedy, decomposable=True)
 
     def info_of(self, fake: torch.Tensor) -> TensorInfo:
         """Shape and element type of a fake tensor."""
@@ -69,7 +77,7 @@ class Emitter:
 
     def used_results(self) -> set[int]:
         """Which results of a node with several are read."""
-        return {user.args[1] for user in self.node.users if len(user.args) == 2 and isinstance(user.args[1], int)}
+        return {u.args[1] for u in self.node.users if u.users and len(u.args) == 2 and isinstance(u.args[1], int)}
 
     # Values
 
@@ -82,7 +90,9 @@ class Emitter:
         return dim + rank if dim < 0 else dim
 
     def axes(self, dims: int | Sequence[int] | None, rank: int) -> list[int]:
-        """Dimensions counted from the front, in order; all of them for None or none."""
+        """Dimensions counted from the front, in order; all of them for None or none. A rank-0 tensor has none."""
+        if rank == 0:
+            return []
         if dims is None or (not isinstance(dims, int) and not dims):
             return list(range(rank))
         return sorted(self.axis(d, rank) for d in ([dims] if isinstance(dims, int) else dims))

@@ -52,8 +52,10 @@ def import_exported(program: ExportedProgram, *, origin: str = "", context: ir.C
         result = _GraphImport(program, report, context or new_context()).run(origin)
         if result is not None:
             return result
+        if not report.decomposable_ops:
+            raise report.error(origin)
     try:
-        decomposed = decompose(program, report.ops)
+        decomposed = decompose(program, report.decomposable_ops)
     except Exception as error:
         if report:
             raise report.error(origin) from error
@@ -268,11 +270,11 @@ class _GraphImport:
             result = handler(self.emit, *args, **kwargs)
         except Rejected as rejected:
             self._locate(node)
-            self.report.add(node, rejected.reason, rejected.remedy)
+            self.report.add(node, rejected.reason, rejected.remedy, rejected.decomposable)
             return self._stand_in(expected)
         except (UnsupportedError, VerifyError) as error:
             self._locate(node)
-            self.report.add(node, error.what, error.remedy)
+            self.report.add(node, error.what, error.remedy, decomposable=True)
             return self._stand_in(expected)
         if isinstance(expected, torch.Tensor):
             self._check_result(node, result)

@@ -54,6 +54,7 @@ class Rejection:
     op: str
     reason: str
     remedy: str
+    decomposable: bool
     count: int = 0
     sources: list[str] = field(default_factory=list)
 
@@ -74,13 +75,14 @@ class Report:
         return bool(self.rejections)
 
     @property
-    def ops(self) -> set[str]:
-        return {r.op for r in self.rejections.values()}
+    def decomposable_ops(self) -> set[str]:
+        """Ops that torch may be able to express in others."""
+        return {r.op for r in self.rejections.values() if r.decomposable}
 
-    def add(self, node: torch.fx.Node, reason: str, remedy: str = "") -> None:
+    def add(self, node: torch.fx.Node, reason: str, remedy: str = "", decomposable: bool = False) -> None:
         """Record that a node can't be imported."""
         op = target_name(node.target)
-        rejection = self.rejections.setdefault((op, reason), Rejection(op, reason, remedy))
+        rejection = self.rejections.setdefault((op, reason), Rejection(op, reason, remedy, decomposable))
         rejection.count += 1
         source = describe(node)
         if len(rejection.sources) < _LINES and source not in rejection.sources:
@@ -88,7 +90,7 @@ class Report:
 
     def add_unknown(self, node: torch.fx.Node) -> None:
         """Record a node whose op has no handler."""
-        self.add(node, "the op is not supported", alternative(target_name(node.target)))
+        self.add(node, "the op is not supported", alternative(target_name(node.target)), decomposable=True)
 
     def error(self, origin: str = "") -> UnsupportedError:
         """The error that names everything, most frequent first; `error.records` is the machine-readable form."""

@@ -63,6 +63,9 @@ def attention_math(
     mask = rest.pop(0) if rest and "math" in str(emit.node.target) else None
     dropout = float(rest.pop(0)) if rest else 0.0
     causal = bool(rest.pop(0)) if rest else False
+    if mask is not None:
+        # Below scaled_dot_product_attention a mask is a number to add, whatever its type.
+        mask = emit.cast(mask, tw.tensor_info(q).dtype)
     return _inference_only(emit, q, k, v, mask, dropout, causal, scale)
 
 
@@ -125,9 +128,11 @@ def _attention(
             emit.reject(f"attention with a head size that is not fixed ({shape[-1]}) and no scale", "pass scale=")
         scale = 1.0 / math.sqrt(shape[-1])
     mask = _four_dims_mask(emit, mask, len(shape))
+    if causal and mask is not None:
+        emit.reject("attention that is causal and has a mask", "put the causal triangle into the mask")
     if causal and queries != keys:
         # torch aligns the causal triangle with the first key, `tw.attention` with the last.
-        mask, causal = _with_triangle(emit, mask, queries, keys), False
+        mask, causal = _triangle(emit, queries, keys), False
     q, k, v = (_four_dims(emit, x) for x in (q, k, v))
     batch = tw.tensor_info(q).shape[0]
     k, v = (emit.broadcast(x, (batch, *tw.tensor_info(x).shape[1:])) for x in (k, v))
@@ -158,12 +163,7 @@ def _four_dims_mask(emit: Emitter, mask: ir.Value | None, rank: int) -> ir.Value
     return _four_dims(emit, mask) if rank > 4 and info.rank > 4 else mask
 
 
-def _with_triangle(emit: Emitter, mask: ir.Value | None, queries: Dim, keys: Dim) -> ir.Value:
-    """A mask that also hides the keys after the query's own index."""
+def _triangle(emit: Emitter, queries: Dim, keys: Dim) -> ir.Value:
+    """A mask that shows query i the keys up to i."""
     row, column = emit.iota(queries, rank=2, dim=0), emit.iota(keys, rank=2, dim=1)
-    triangle = emit.map(lambda j, i: sc.compare("le", j, i), column, row, compute="i64", out="i1")
-    if mask is None:
-        return triangle
-    dtype = tw.tensor_info(mask).dtype
-    hidden = False if dtype == "i1" else float("-inf")
-    return emit.map(lambda seen, m, h: sc.select(seen, m, h), triangle, mask, hidden, compute=dtype, out=dtype, raw=True)
+    return emit.map(lambda j, i: sc.compare("le", j, i), column, row, compute="i64", out="i1")

@@ -34,7 +34,7 @@ def autocast(
 ) -> Any:
     """A body in which autocast is off stands for itself. One in which it is on gets its casts from torch's own decomposition."""
     if enabled:
-        emit.reject("a region under autocast", "export with the casts written out, or without autocast")
+        emit.decompose("a region under autocast", "export with the casts written out, or without autocast")
     return emit.inline(body, operands)
 
 

@@ -55,7 +55,7 @@ def linspace(emit: Emitter, start: Operand, end: Operand, steps: Operand, **_: o
         emit.reject("linspace with bounds that are not numbers")
     index = emit.iota(steps)
     step = (end - start) / (steps - 1) if steps > 1 else 0.0
-    half = steps // 2
+    half = max(1, steps // 2)
 
     def body(i: ir.Value) -> ir.Value:
         # From both ends toward the middle, so that the last element is `end` exactly.

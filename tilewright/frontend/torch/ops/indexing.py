@@ -216,6 +216,6 @@ def _replaced(emit: Emitter, x: ir.Value, source: ir.Value, axis: int, start: Di
 @imports("aten.one_hot.default")
 def one_hot(emit: Emitter, x: ir.Value, num_classes: Dim = -1) -> ir.Value:
     if not isinstance(num_classes, int) or num_classes < 1:
-        emit.reject("one_hot without a number of classes", "pass num_classes=")
+        emit.decompose("one_hot without a number of classes", "pass num_classes=")
     classes = emit.iota(num_classes)
     return emit.map(lambda a, c: sc.compare("eq", a, c), emit.unsqueeze(x, -1), classes, compute="i64")

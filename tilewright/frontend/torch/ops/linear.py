@@ -80,7 +80,7 @@ def einsum(emit: Emitter, equation: str, operands: Sequence[ir.Value], *, path: 
         letters = "".join(terms)
         output = "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
     if not plain:
-        emit.reject(f"the einsum {equation!r}")
+        emit.decompose(f"the einsum {equation!r}")
     summed = [_sum_unused(emit, v, t, output + "".join(o for j, o in enumerate(terms) if j != i)) for i, (v, t) in
               enumerate(zip(operands, terms))]  # fmt: skip
     if len(summed) == 1:

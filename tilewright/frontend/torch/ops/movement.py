@@ -221,7 +221,7 @@ def constant_pad_nd(emit: Emitter, x: ir.Value, pad: Sequence[Dim], value: float
 @imports("aten.pad.default")
 def pad(emit: Emitter, x: ir.Value, pad: Sequence[Dim], mode: str = "constant", value: float | None = None) -> ir.Value:
     if mode != "constant":
-        emit.reject(f"padding by {mode!r}", "supported: mode='constant'")
+        emit.decompose(f"padding by {mode!r}", "supported: mode='constant'")
     return constant_pad_nd(emit, x, pad, value or 0.0)
 
 

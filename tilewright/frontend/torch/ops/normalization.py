@@ -167,12 +167,14 @@ def batch_norm(
     eps: float,
     *_: object,
 ) -> ir.Value:
-    if training or mean is None or variance is None:
-        emit.reject("batch norm with statistics of the batch", "export the model in eval mode: model.eval()")
-    shape = (-1, *(1,) * (tw.tensor_info(x).rank - 2))
+    if training and mean is not None:
+        emit.reject("batch norm that updates its statistics", "export the model in eval mode: model.eval()")
+    if mean is None or variance is None:
+        return batch_norm_of_batch(emit, x, weight, bias, True, momentum, eps)[0]
+    ones = (1,) * (tw.tensor_info(x).rank - 2)
 
     def per_channel(p: ir.Value) -> ir.Value:
-        return emit.reshape(p, (tw.tensor_info(p).shape[0], *shape[1:]))
+        return emit.reshape(p, (tw.tensor_info(p).shape[0], *ones))
 
     compute = compute_type(tw.tensor_info(x).dtype)
     operands = [x, per_channel(mean), per_channel(variance), *(per_channel(p) for p in (weight, bias) if p is not None)]
@@ -186,6 +188,26 @@ def batch_norm(
         return result if bias is None else sc.add(result, rest.pop(0))
 
     return emit.map(body, *operands, compute=compute, out=tw.tensor_info(x).dtype)
+
+
+@imports("aten._native_batch_norm_legit.no_stats")
+def batch_norm_of_batch(
+    emit: Emitter, x: ir.Value, weight: ir.Value | None, bias: ir.Value | None, training: bool, momentum: float, eps: float
+) -> list[ir.Value]:
+    """Normalizes each channel by its statistics over batch and positions; also returns mean and reciprocal standard deviation."""
+    info = tw.tensor_info(x)
+    mean, rstd = _statistics(emit, x, [d for d in range(info.rank) if d != 1], eps)
+    channel = (info.shape[1], *(1,) * (info.rank - 2))
+    affine = [emit.reshape(p, channel) for p in (weight, bias) if p is not None]
+
+    def body(a: ir.Value, m: ir.Value, r: ir.Value, *parameters: ir.Value) -> ir.Value:
+        rest = list(parameters)
+        result = sc.mul(sc.sub(a, m), r)
+        result = result if weight is None else sc.mul(result, rest.pop(0))
+        return result if bias is None else sc.add(result, rest.pop(0))
+
+    out = emit.map(body, x, mean, rstd, *affine, compute=compute_type(info.dtype), out=info.dtype)
+    return [out, emit.reshape(mean, info.shape[1:2]), emit.reshape(rstd, info.shape[1:2])]
 
 
 @imports("aten._native_batch_norm_legit_no_training.default")

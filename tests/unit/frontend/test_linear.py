@@ -1,0 +1,104 @@
+"""Matrix products against torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch_reference import batch, check, import_function
+
+from tilewright.core.diagnostics import UnsupportedError
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [((4, 3), (3, 5)), ((2, 4, 3), (3, 5)), ((2, 4, 3), (2, 3, 5)), ((3,), (3,)), ((4, 3), (3,)), ((3,), (3, 5)), ((2, 4, 3), (3,)),
+     ((3,), (2, 3, 5)), ((2, 1, 4, 3), (5, 3, 2)), ((1, 3), (3, 1))],
+    ids=str,
+)  # fmt: skip
+def test_matmul(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
+    torch.manual_seed(0)
+    check(torch.matmul, torch.randn(shapes[0]), torch.randn(shapes[1]))
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("bias", [True, False])
+def test_linear(rank: int, bias: bool) -> None:
+    torch.manual_seed(0)
+    check(torch.nn.Linear(6, 5, bias=bias), torch.randn((2, 3, 6)[3 - rank :]))
+
+
+def test_linear_is_one_matmul_with_its_weight_as_stored() -> None:
+    program = check(torch.nn.Linear(6, 5), torch.randn(2, 3, 6), dynamic=[{0: batch()}], others=[[torch.randn(7, 3, 6)]])
+    text = str(program.module)
+    assert text.count("tw.matmul") == 1
+    assert "transpose_rhs = true" in text
+    assert "tw.transpose" not in text
+    assert sorted(program.weights) == ["bias", "weight"]
+
+
+FORMS: dict[str, Callable[..., Any]] = {
+    "mm": lambda a, b, c: torch.mm(a, b),
+    "bmm": lambda a, b, c: torch.bmm(a.unsqueeze(0), b.unsqueeze(0)),
+    "addmm": lambda a, b, c: torch.addmm(c, a, b),
+    "addmm_scaled": lambda a, b, c: torch.addmm(c, a, b, beta=0.5, alpha=2.0),
+    "addmm_without_bias": lambda a, b, c: torch.addmm(c * float("nan"), a, b, beta=0),
+    "baddbmm": lambda a, b, c: torch.baddbmm(c.unsqueeze(0), a.unsqueeze(0), b.unsqueeze(0), alpha=0.5),
+    "mv": lambda a, b, c: torch.mv(a, b[:, 0]),
+    "dot": lambda a, b, c: torch.dot(a[0], b[:, 0]),
+    "outer": lambda a, b, c: torch.outer(a[0], b[0]),
+    "functional": lambda a, b, c: F.linear(a, b.t(), c[0]),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_forms(name: str) -> None:
+    torch.manual_seed(0)
+    a, b, c = torch.randn(4, 3), torch.randn(3, 5), torch.randn(4, 5)
+    check(FORMS[name], a, b, c)
+
+
+EQUATIONS = ["ij,jk->ik", "ij,jk", "bhqd,bhkd->bhqk", "bqhd,bkhd->bhqk", "bhqk,bkhd->bqhd", "i,j->ij", "bi,bi->b", "ij->ji", "ij->i", "ij->",
+             "bij,kj->bik", "ijk,ilm->jl"]  # fmt: skip
+
+
+@pytest.mark.parametrize("equation", EQUATIONS)
+def test_einsum(equation: str) -> None:
+    torch.manual_seed(0)
+    sizes = dict(zip("bhqkdijlm", (2, 3, 4, 5, 6, 3, 4, 2, 5)))
+    terms = equation.split("->")[0].split(",")
+    program = check(lambda *x: torch.einsum(equation, *x), *(torch.randn([sizes[c] for c in t]) for t in terms))
+    assert str(program.module).count("tw.matmul") == len(terms) - 1
+
+
+@pytest.mark.parametrize("equation", ["ii->i", "...ij,...jk->...ik", "ij,jk,kl->il"])
+def test_einsum_that_torch_decomposes(equation: str) -> None:
+    torch.manual_seed(0)
+    terms = equation.split("->")[0].split(",")
+    inputs = [torch.randn([4] * (len(t.replace(".", "")) + ("." in t))) for t in terms]
+    if equation == "ii->i":
+        with pytest.raises(UnsupportedError, match="diagonal"):
+            import_function(lambda *x: torch.einsum(equation, *x), *inputs)
+        return
+    check(lambda *x: torch.einsum(equation, *x), *inputs)
+
+
+def test_einsum_with_dynamic_sizes() -> None:
+    torch.manual_seed(0)
+    q, k = torch.randn(2, 4, 3, 6), torch.randn(2, 5, 3, 6)
+    check(
+        lambda q, k: torch.einsum("bqhd,bkhd->bhqk", q, k),
+        q,
+        k,
+        dynamic=[{0: (b := batch("b")), 1: batch("q")}, {0: b, 1: batch("k")}],
+        others=[[torch.randn(3, 2, 3, 6), torch.randn(3, 7, 3, 6)]],
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    check(torch.nn.Linear(16, 8).to(dtype), torch.randn(4, 16).to(dtype))
