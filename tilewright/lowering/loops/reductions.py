@@ -26,7 +26,7 @@ BLOCK_ROWS = 64
 
 def to_scalar(emitter: Emitter, node: Reduced, index: tuple[Expr, ...], home: Scope) -> ir.Value:
     """The reduction at an index without lanes: lanes run along its last loop, and are combined at the end."""
-    axes = _axes(emitter, node)
+    axes = reduction_axes(emitter, node)
     scalar = lane_type(node.dtype)
     vectorized = emitter.width > 1 and bool(axes)
     kind_type = ir.VectorType.get([emitter.width], scalar) if vectorized else scalar
@@ -40,7 +40,7 @@ def to_scalar(emitter: Emitter, node: Reduced, index: tuple[Expr, ...], home: Sc
     for buffer in emitter.row_buffers.values():
         buffer.ready = buffer.ready or buffer.filled_by is node
     with emitter.scopes.at(home):
-        return _with_init(emitter, node, index, horizontal(node.kind, tree(node.kind, totals)))
+        return with_init(emitter, node, index, horizontal(node.kind, tree(node.kind, totals)))
 
 
 def accumulators(node: Reduced) -> int:
@@ -49,7 +49,8 @@ def accumulators(node: Reduced) -> int:
     return 4 if cost < 24 else 2
 
 
-def _axes(emitter: Emitter, node: Reduced) -> tuple[Axis, ...]:
+def reduction_axes(emitter: Emitter, node: Reduced) -> tuple[Axis, ...]:
+    """The loops over the reduced dimensions, as the plan merged or split them."""
     return (emitter.plan.reductions.get(node.number) or reduction_domain(node)).axes
 
 
@@ -120,7 +121,7 @@ def _like(emitter: Emitter, value: ir.Value, acc: ir.Value) -> ir.Value:
     return broadcast(value, emitter.width) if isinstance(acc.type, ir.VectorType) else value
 
 
-def _with_init(emitter: Emitter, node: Reduced, index: tuple[Expr, ...], value: ir.Value) -> ir.Value:
+def with_init(emitter: Emitter, node: Reduced, index: tuple[Expr, ...], value: ir.Value) -> ir.Value:
     """Join the initial value, unless it is the neutral element."""
     init = node.init
     if isinstance(init, Filled) and _is_neutral(node, init.scalar):
@@ -164,11 +165,11 @@ def along_lanes(
     def body(values: dict[str, Dim], state: State) -> State:
         return [accumulate_lanes(emitter, node, i, values, m, a) for i, m, a in zip(at, members, state)]
 
-    totals = _row_by_row(emitter, node, home, _axes(emitter, node), {}, start, body)
+    totals = _row_by_row(emitter, node, home, reduction_axes(emitter, node), {}, start, body)
     result: ir.Value | None = None
     with emitter.scopes.at(home):
         for member, i, total in zip(members, at, totals):
-            value = _with_init(emitter, node, i, total)
+            value = with_init(emitter, node, i, total)
             simplified = tuple(emitter.space.simplify(e) for e in i)
             home.memo[(node.number, tuple(map(str, simplified)), member.guard)] = value
             if member.offset == element.offset and member.tile_offset == element.tile_offset:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tilewright.core.mlir import arith, ir
+from tilewright.core.mlir import arith, ir, math
 from tilewright.lowering.math.lanes import Lanes
 
 LOG2_E = 1.4426950408889634
+LOG2_E_HIGH, LOG2_E_LOW = 1.44269502162933349609375, 1.9259629911266175e-8
+"""log2 e in two parts; the first is the nearest f32."""
 LN2_HIGH, LN2_LOW = 0.693145751953125, 1.42860682030941723212e-6
 """ln 2 in two parts; the first has 14 significant bits, so its product with a small integer is exact."""
 
@@ -13,8 +15,11 @@ EXP_POLYNOMIAL = (0.000198527617612853646, 0.00139304355252534151, 0.00833336077
 
 
 def _reduced(lanes: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
-    """`(exp(r), n as f32, n as i32)` with `x = n ln2 + r`."""
+    """`(exp(r), n as f32, n as i32)` with `x = n ln2 + r`. A target with the capability `exp2` has an instruction for it (within 2 ULP)."""
     n, exponent = lanes.round_scaled(x, LOG2_E)
+    if lanes.has("exp2"):
+        fraction = lanes.fma(x, LOG2_E_LOW, lanes.fma(x, LOG2_E_HIGH, lanes.neg(n)))
+        return math.Exp2Op(fraction).result, n, exponent
     r = lanes.fma(n, -LN2_HIGH, x)
     r = lanes.fma(n, -LN2_LOW, r)
     u = lanes.polynomial(r, EXP_POLYNOMIAL)
@@ -51,7 +56,9 @@ def exp_flushing(lanes: Lanes, x: ir.Value) -> ir.Value:
 
 
 def exp2(lanes: Lanes, x: ir.Value) -> ir.Value:
-    """2^x. Error below 1.1 ULP."""
+    """2^x. Error below 1.1 ULP; that of the instruction where the target has the capability `exp2`."""
+    if lanes.has("exp2"):
+        return math.Exp2Op(x).result
     clamped = lanes.clamp(x, -151.0, 129.0)
     n, exponent = lanes.round_scaled(clamped, 1.0)
     r = lanes.sub(clamped, n)
