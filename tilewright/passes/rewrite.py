@@ -270,9 +270,14 @@ def is_dead(op: ir.Operation) -> bool:
     return all(next(iter(r.uses), None) is None for r in op.results) and not has_effect(op)
 
 
-def rewrite(module: ir.Module, patterns: PatternSet) -> bool:
-    """Rewrite every function of a module until no pattern applies; returns whether anything changed."""
+def rewrite(module: ir.Module, patterns: PatternSet, *, users_first: bool = False) -> bool:
+    """Rewrite every function of a module until no pattern applies; returns whether anything changed.
+
+    `users_first` visits the ops from the end, so that patterns which look at producers find the largest match first.
+    """
     changed = False
     for function in tw.functions(module):
-        changed = Rewriter(function, patterns).run() or changed
+        rw = Rewriter(function, patterns)
+        ops = [op.operation for op in rw.block.operations]
+        changed = rw.run(ops[::-1] if users_first else ops) or changed
     return changed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tilewright.core.mlir import ir
+from tilewright.core.symbolic import product
 from tilewright.dialects import tw
 from tilewright.passes.rewrite import PatternSet, Rewriter
 
@@ -45,16 +46,19 @@ def broadcast_operand(rw: Rewriter, op: ir.Operation) -> bool:
 
 @patterns.on("matmul")
 def collapsed_rows(rw: Rewriter, op: ir.Operation) -> bool:
-    """`matmul(reshape(x), w) -> reshape(matmul(x, w))` for a matrix w when the reshape only regroups rows."""
+    """`matmul(reshape(x), w) -> reshape(matmul(x, w))` for a matrix w when the reshape joins rows: the rows keep their dimensions."""
     lhs, rhs = op.operands
     reshape = rw.producer(lhs, "reshape")
     if reshape is None or len(rw.shape(rhs)) != 2 or rw.attribute(op, "transpose_lhs"):
         return False
-    source = rw.shape(reshape.operands[0])
-    if len(source) < 2 or source[-1] != rw.shape(lhs)[-1]:
+    source, columns = rw.shape(reshape.operands[0]), rw.shape(lhs)[-1]
+    rows = next((i for i in range(len(source) - 1, 0, -1) if product(source[i:]) == columns), 0)
+    if rows < len(rw.shape(lhs)) - 1 or (rows == len(rw.shape(lhs)) - 1 and len(source) == len(rw.shape(lhs))):
         return False
-    product = rw.build("matmul", reshape.operands[0], rhs, **rw.attributes(op))
-    rw.replace(op, [rw.reshape(product, rw.shape(op.results[0]))])
+    if source[:rows] == rw.shape(lhs)[:-1]:
+        return False
+    result = rw.build("matmul", rw.reshape(reshape.operands[0], (*source[:rows], columns)), rhs, **rw.attributes(op))
+    rw.replace(op, [rw.reshape(result, rw.shape(op.results[0]))])
     return True
 
 

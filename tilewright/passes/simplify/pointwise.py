@@ -73,7 +73,10 @@ def simplify_region(rw: Rewriter, op: ir.Operation) -> bool:
 
 @patterns.on("pointwise")
 def sink_reshape(rw: Rewriter, op: ir.Operation) -> bool:
-    """`f(reshape(x)) -> reshape(f(x))`, so that reshapes meet and cancel. Operands may broadcast along dimensions that are kept."""
+    """`f(reshape(x)) -> reshape(f(x))`, so that reshapes meet and cancel. Operands may broadcast along dimensions that are kept.
+
+    A reshape that others use too stays: they and this op would otherwise see different tensors.
+    """
     target = rw.shape(op.results[0])
     source: tuple[Dim, ...] | None = None
     full: dict[int, ir.Operation] = {}
@@ -82,7 +85,7 @@ def sink_reshape(rw: Rewriter, op: ir.Operation) -> bool:
         if rw.shape(value) != target:
             continue
         reshape = rw.producer(value, "reshape")
-        if reshape is None or source not in (None, rw.shape(reshape.operands[0])):
+        if reshape is None or source not in (None, rw.shape(reshape.operands[0])) or not rw.has_one_use(value):
             return False
         source = rw.shape(reshape.operands[0])
         full[i] = reshape
@@ -102,14 +105,14 @@ def sink_reshape(rw: Rewriter, op: ir.Operation) -> bool:
 
 @patterns.on("pointwise")
 def sink_transpose(rw: Rewriter, op: ir.Operation) -> bool:
-    """`f(transpose(x)) -> transpose(f(x))` when all operands with dimensions are transposed alike."""
+    """`f(transpose(x)) -> transpose(f(x))` when all operands with dimensions are transposed alike, each for this op only."""
     permutation: tuple[int, ...] | None = None
     operands = list(op.operands)
     for value in operands:
         if not rw.shape(value):
             continue
         transpose = rw.producer(value, "transpose")
-        if transpose is None or permutation not in (None, rw.attribute(transpose, "permutation")):
+        if transpose is None or permutation not in (None, rw.attribute(transpose, "permutation")) or not rw.has_one_use(value):
             return False
         permutation = rw.attribute(transpose, "permutation")
         if rw.shape(value) != rw.shape(op.results[0]):
