@@ -30,7 +30,8 @@ SM_80 = Target(
 )
 SM_90 = Target(
     name="cuda:sm_90", kind="cuda", arch="nvptx64", triple=TRIPLE, llvm_cpu="sm_90a", features=("ptx80",),
-    capabilities=("exp2", "wgmma", "tma"), vector_bits=128, vector_registers=255, fma_units=128, caches=Caches(256 * KIB, 50 * MIB, 0, line=128), vendor="nvidia",
+    capabilities=("exp2", "wgmma", "tma"), vector_bits=128, vector_registers=255, fma_units=128,
+    caches=Caches(256 * KIB, 50 * MIB, 0, line=128), vendor="nvidia",
     matrix_instructions=(*MMA_SYNC, *WGMMA), requires=("sm_90",), gpu=GpuLimits(32, 1024, 227 * KIB, 255, 65536, 132),
     summary="NVIDIA H100, H200",
 )
