@@ -188,11 +188,8 @@ class Rewriter:
         self.erase(op)
 
     def erase(self, op: ir.Operation) -> None:
-        """Remove an op without uses."""
-        for value in op.operands:
-            producer = self.producer(value)
-            if producer is not None:
-                self.push(producer)
+        """Remove an op without uses. What its operands are now dead or used by one op only is visited again."""
+        operands = list(op.operands)
         if self.facts:
             self.facts = {}
         if len(op.results):
@@ -203,6 +200,16 @@ class Rewriter:
             self._attributes.pop(key, None)
             self._yields.pop(key, None)
         op.erase()
+        for value in operands:
+            producer = self.producer(value)
+            if producer is None:
+                continue
+            uses = iter(value.uses)
+            first = next(uses, None)
+            if first is None:
+                self.push(producer)
+            elif next(uses, None) is None:
+                self.push(first.owner.operation)
 
     def push(self, op: ir.Operation) -> None:
         """Visit an op (again). Ops without results, which only end blocks, are not visited."""

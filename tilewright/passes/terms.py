@@ -146,15 +146,19 @@ def without_casts(t: Term) -> Term:
     return t
 
 
-def factors(t: Term) -> list[Term]:
-    """The factors of a product, casts between float types ignored. A divisor `sqrt(y)` counts as the factor `rsqrt(y)`'s argument
-    under the name `arith.divf`: see `inverse_root`."""
+def factors(t: Term, whole: Term | None = None) -> list[Term]:
+    """The factors of a product, casts between float types ignored; `whole` is not taken apart.
+
+    The divisor of a division by a square root is listed as the `math.sqrt` that it is: see `inverse_root`.
+    """
     t = without_casts(t)
+    if whole is not None and t.same(whole):
+        return [t]
     if t.name == "arith.mulf":
-        return [f for a in t.args for f in factors(a)]
+        return [f for a in t.args for f in factors(a, whole)]
     if t.name == "arith.divf" and without_casts(t.args[1]).name == "math.sqrt":
         dividend = t.args[0]
-        return [*([] if dividend.number == 1 else factors(dividend)), without_casts(t.args[1])]
+        return [*([] if dividend.number == 1 else factors(dividend, whole)), without_casts(t.args[1])]
     return [t]
 
 

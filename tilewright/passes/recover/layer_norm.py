@@ -46,18 +46,16 @@ def recover(rw: Rewriter, op: ir.Operation) -> bool:
 
 
 def _recover(rw: Rewriter, op: ir.Operation, product: Term, bias: Term | None) -> bool:
-    parts = factors(product)
-    if not 2 <= len(parts) <= 3:
-        return False
-    for scale in parts:
+    for scale in factors(product):
         variance = inverse_root(scale)
         found = None if variance is None else _normalized(variance)
         if found is None:
             continue
         x, centered, eps, dims = found
-        rest = [p for p in parts if p is not scale and not p.same(centered)]
+        parts = factors(product, centered)
+        rest = [p for p in parts if not p.same(scale) and not p.same(centered)]
         shape = x.shape
-        if len(rest) != len(parts) - 2 or x.value is None or shape != rw.shape(op.results[0]):
+        if not 2 <= len(parts) <= 3 or len(rest) != len(parts) - 2 or x.value is None or shape != rw.shape(op.results[0]):
             return False
         axes = len(dims)
         if dims != tuple(range(len(shape) - axes, len(shape))):

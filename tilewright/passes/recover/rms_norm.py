@@ -39,17 +39,16 @@ def recover(rw: Rewriter, op: ir.Operation) -> bool:
     result = rw.info(op.results[0])
     if result.rank == 0 or result.dtype not in tw.FLOATS:
         return False
-    parts = factors(term(rw, op.results[0]))
-    if not 2 <= len(parts) <= 3:
-        return False
-    for scale in parts:
+    root = term(rw, op.results[0])
+    for scale in factors(root):
         mean_square = inverse_root(scale)
         found = None if mean_square is None else _normalized(mean_square)
         if found is None:
             continue
         x, eps = found
-        rest = [p for p in parts if p is not scale and not p.same(x)]
-        if len(rest) != len(parts) - 2 or x.value is None or rw.info(x.value) != result:
+        parts = factors(root, x)
+        rest = [p for p in parts if not p.same(scale) and not p.same(x)]
+        if not 2 <= len(parts) <= 3 or len(rest) != len(parts) - 2 or x.value is None or rw.info(x.value) != result:
             return False
         weight = rest[0] if rest else None
         if weight is not None and not _is_weight(weight, result):
