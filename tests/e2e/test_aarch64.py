@@ -79,7 +79,8 @@ def _driver(input_bytes: int, output_bytes: list[int]) -> str:
 @weights = internal global [1 x ptr] [ptr @w]
 @symbols = internal global [1 x i64] [i64 5]
 @call = internal global {{ ptr, ptr, ptr, ptr, ptr, i64, ptr, i64, ptr, ptr, ptr, ptr }}
-  {{ ptr @inputs, ptr @outputs, ptr @weights, ptr @arena, ptr @scratch, i64 64, ptr @symbols, i64 1, ptr null, ptr null, ptr null, ptr null }}
+  {{ ptr @inputs, ptr @outputs, ptr @weights, ptr @arena, ptr @scratch, i64 64, ptr @symbols, i64 1,
+     ptr null, ptr null, ptr null, ptr null }}
 declare i32 @tw_main(ptr)
 define void @run() {{
 {reads}  %status = call i32 @tw_main(ptr @call)

@@ -18,7 +18,7 @@ from tilewright.targets import find
 
 CANNED = "canned_lowering:lower_kernel"
 
-_ROWS = 'tensor<?x16xf32, "s0, 16">'
+ROWS = 'tensor<?x16xf32, "s0, 16">'
 _KERNEL_ROWS = 'tensor<?x16xf32, "d0, 16">'
 
 _KERNELS = f"""
@@ -30,16 +30,16 @@ func.func private @square(%x: {_KERNEL_ROWS}) -> {_KERNEL_ROWS} attributes {{tw.
 """
 
 PROGRAM = f"""
-func.func @main(%x: {_ROWS} {{tw.name = "x"}}, %y: {_ROWS} {{tw.name = "y"}})
-    -> ({_ROWS} {{tw.name = "product"}}, tensor<?xf32, "16*s0"> {{tw.name = "flat"}}, {_ROWS} {{tw.name = "again"}}, {_ROWS}, tensor<3xi64>)
+func.func @main(%x: {ROWS} {{tw.name = "x"}}, %y: {ROWS} {{tw.name = "y"}})
+    -> ({ROWS} {{tw.name = "product"}}, tensor<?xf32, "16*s0"> {{tw.name = "flat"}}, {ROWS} {{tw.name = "again"}}, {ROWS}, tensor<3xi64>)
     attributes {{tw.symbols = {{s0 = array<i64: 1, 128>}}, tw.slots = ["64*s0", "64*s0"]}} {{
   %w = "tw.weight"() {{name = "w"}} : () -> tensor<16xf32>
   %c = "tw.constant"() {{value = dense<[3, 1, 4]> : tensor<3xi64>}} : () -> tensor<3xi64>
-  %0 = "tw.launch"(%x, %w) {{callee = @add_weight, symbols = {{d0 = "s0"}}, buffers = ["slot:0"]}} : ({_ROWS}, tensor<16xf32>) -> {_ROWS}
-  %1 = "tw.launch"(%y) {{callee = @square, symbols = {{d0 = "s0"}}, buffers = ["slot:1"]}} : ({_ROWS}) -> {_ROWS}
-  %2 = "tw.launch"(%0, %1) {{callee = @multiply, symbols = {{d0 = "s0"}}, buffers = ["output:0"]}} : ({_ROWS}, {_ROWS}) -> {_ROWS}
-  %3 = "tw.reshape"(%0) : ({_ROWS}) -> tensor<?xf32, "16*s0">
-  return %2, %3, %2, %y, %c : {_ROWS}, tensor<?xf32, "16*s0">, {_ROWS}, {_ROWS}, tensor<3xi64>
+  %0 = "tw.launch"(%x, %w) {{callee = @add_weight, symbols = {{d0 = "s0"}}, buffers = ["slot:0"]}} : ({ROWS}, tensor<16xf32>) -> {ROWS}
+  %1 = "tw.launch"(%y) {{callee = @square, symbols = {{d0 = "s0"}}, buffers = ["slot:1"]}} : ({ROWS}) -> {ROWS}
+  %2 = "tw.launch"(%0, %1) {{callee = @multiply, symbols = {{d0 = "s0"}}, buffers = ["output:0"]}} : ({ROWS}, {ROWS}) -> {ROWS}
+  %3 = "tw.reshape"(%0) : ({ROWS}) -> tensor<?xf32, "16*s0">
+  return %2, %3, %2, %y, %c : {ROWS}, tensor<?xf32, "16*s0">, {ROWS}, {ROWS}, tensor<3xi64>
 }}
 {_KERNELS}
 """

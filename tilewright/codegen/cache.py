@@ -48,6 +48,7 @@ class CompileCache:
         self.limit_bytes = limit_bytes
         self.hits = 0
         self.misses = 0
+        self.stored = 0
 
     def get(self, key: str) -> tuple[dict[str, Any], bytes] | None:
         """The record and blob stored under `key`, or None."""
@@ -82,6 +83,7 @@ class CompileCache:
                     file.write(hashlib.sha256(body).digest())
                     file.write(body)
                 os.replace(temporary, path)
+                self.stored += 1
             except OSError:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary)

@@ -52,6 +52,8 @@ def compile_program(
     host = _compile_host(build_host_program(module, infos), list(kernels), target, pool, cache, want_dumps)
     objects = [host["object"], *(code.object for code in kernels.values())]
     shared = _link(objects, target, cache)
+    if cache is not None and cache.stored:
+        cache.trim()
     return ProgramCode(target, shared, interface, kernels, ENTRY_SYMBOL, host["dumps"])
 
 
