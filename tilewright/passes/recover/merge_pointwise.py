@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tilewright.core.mlir import ir
-from tilewright.core.passes import Pass, option
+from tilewright.core.passes import Pass
 from tilewright.core.registry import register_pass
 from tilewright.passes.rewrite import PatternSet, Rewriter, rewrite
 from tilewright.passes.scalars import Scalar, walk
 from tilewright.passes.simplify.scalar_rules import simplified
+
+MAX_REGION = 256
+"""Largest number of scalar ops in a merged region: beyond it, registers rather than memory limit the loop."""
+
+patterns = PatternSet()
 
 
 @register_pass
@@ -26,20 +31,14 @@ class MergePointwise(Pass):
     """
 
     name: ClassVar[str] = "tw-merge-pointwise"
-    max_ops: int = option(256, help="largest number of scalar ops in one region")
 
     def run(self, module: ir.Module) -> None:
-        patterns = PatternSet()
-
-        @patterns.on("pointwise")
-        def merge(rw: Rewriter, op: ir.Operation) -> bool:
-            return merge_producers(rw, op, self.max_ops)
-
         rewrite(module, patterns)
 
 
-def merge_producers(rw: Rewriter, op: ir.Operation, max_ops: int) -> bool:
-    """Merge every operand's producer that may be merged; returns whether there was one."""
+@patterns.on("pointwise")
+def merge(rw: Rewriter, op: ir.Operation) -> bool:
+    """Merge every operand's producer that may be merged."""
     shape = rw.shape(op.results[0])
     producers: list[ir.Operation | None] = []
     for value in op.operands:
@@ -68,7 +67,7 @@ def merge_producers(rw: Rewriter, op: ir.Operation, max_ops: int) -> bool:
             replaced[old] = table.substitute(rw.yields(producer)[0], inner)
     memo: dict[Scalar, Scalar] = {}
     yields = [simplified(table, table.substitute(y, replaced, memo)) for y in rw.yields(op)]
-    if sum(bool(s.args) for s in walk(yields)) > max_ops:
+    if sum(bool(s.args) for s in walk(yields)) > MAX_REGION:
         return False
     locations = [*(p.location for p in producers if p is not None), op.location]
     rw.replace(op, rw.pointwise(operands, yields, shape, ir.Location.fused(locations)))

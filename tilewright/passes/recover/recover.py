@@ -5,30 +5,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tilewright.core.passes import CompositePass
+from tilewright.core.mlir import ir
+from tilewright.core.passes import Pass
 from tilewright.core.registry import register_pass
+from tilewright.dialects import tw
+from tilewright.passes.recover.activations import patterns as activations
+from tilewright.passes.recover.attention import patterns as attention
+from tilewright.passes.recover.grouped_heads import patterns as grouped_heads
+from tilewright.passes.recover.layer_norm import patterns as layer_norm
+from tilewright.passes.recover.masks import patterns as masks
+from tilewright.passes.recover.merge_pointwise import patterns as merge_pointwise
+from tilewright.passes.recover.rms_norm import patterns as rms_norm
+from tilewright.passes.recover.rope import patterns as rope
+from tilewright.passes.recover.softmax import patterns as softmax
+from tilewright.passes.rewrite import PatternSet, rewrite
+from tilewright.passes.simplify.simplify import patterns as simplify
+from tilewright.passes.simplify.simplify import simplify_function
 
-PIPELINE = (
-    "tw-recover-softmax",
-    "tw-recover-layer-norm",
-    "tw-recover-rms-norm",
-    "tw-recover-rope",
-    "tw-recover-attention",
-    "tw-recover-grouped-heads",
-    "tw-recover-masks",
-    "tw-merge-pointwise",
-    "tw-recover-activations",
-    "tw-simplify",
-)
+_ROWS = PatternSet(softmax, layer_norm, rms_norm, rope)
+_ATTENTION = PatternSet(attention, grouped_heads, masks)
+_REGIONS = PatternSet(merge_pointwise, activations, simplify)
 
 
 @register_pass
 @dataclass(frozen=True)
-class Recover(CompositePass):
+class Recover(Pass):
     """Recover the ops and attributes that were spelled out: normalizations, rotary embedding, attention with its masks, activations.
 
-    Expects a simplified program (`tw-simplify`) and leaves one. `tw-recover-softmax` comes before attention, which looks for it; norms and
-    rotary embedding before `tw-merge-pointwise`, after which they would share regions with their surroundings.
+    Expects a simplified program (`tw-simplify`) and leaves one. The patterns of the passes `tw-recover-*` and `tw-merge-pointwise`, in three
+    rounds: softmax, norms and rotary embedding; attention, which is found by its softmax, with its heads and masks; then pointwise
+    regions, which are merged last because patterns start at the ops that a model's author wrote.
 
     Before: a Llama layer of 60 ops, with its mask as `[1, 1, Q, K]`
     After: rms_norm, matmul, rope, attention {causal}, matmul, pointwise
@@ -36,5 +42,8 @@ class Recover(CompositePass):
 
     name: ClassVar[str] = "tw-recover"
 
-    def pipeline(self) -> str:
-        return ",".join(PIPELINE)
+    def run(self, module: ir.Module) -> None:
+        rewrite(module, _ROWS, users_first=True)
+        rewrite(module, _ATTENTION, users_first=True)
+        for function in tw.functions(module):
+            simplify_function(function, _REGIONS)

@@ -38,9 +38,14 @@ class Simplify(Pass):
 
     def run(self, module: ir.Module) -> None:
         for function in tw.functions(module):
-            rw = Rewriter(function, patterns)
-            rw.run()
-            while True:
-                changed = cse.eliminate(rw)
-                if not changed or not rw.run(changed):
-                    break
+            simplify_function(function, patterns)
+
+
+def simplify_function(function: ir.OpView, patterns: PatternSet) -> None:
+    """Apply patterns and remove duplicates until nothing changes."""
+    rw = Rewriter(function, patterns)
+    rw.run()
+    while True:
+        changed = cse.eliminate(rw)
+        if not changed or not rw.run(changed):
+            break
