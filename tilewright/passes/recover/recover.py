@@ -18,9 +18,9 @@ from tilewright.passes.recover.merge_pointwise import patterns as merge_pointwis
 from tilewright.passes.recover.rms_norm import patterns as rms_norm
 from tilewright.passes.recover.rope import patterns as rope
 from tilewright.passes.recover.softmax import patterns as softmax
-from tilewright.passes.rewrite import PatternSet, rewrite
+from tilewright.passes.rewrite import PatternSet, Rewriter
 from tilewright.passes.simplify.simplify import patterns as simplify
-from tilewright.passes.simplify.simplify import simplify_function
+from tilewright.passes.simplify.simplify import run_to_fixpoint
 
 _ROWS = PatternSet(softmax, layer_norm, rms_norm, rope)
 _ATTENTION = PatternSet(attention, grouped_heads, masks)
@@ -43,7 +43,10 @@ class Recover(Pass):
     name: ClassVar[str] = "tw-recover"
 
     def run(self, module: ir.Module) -> None:
-        rewrite(module, _ROWS, users_first=True)
-        rewrite(module, _ATTENTION, users_first=True)
         for function in tw.functions(module):
-            simplify_function(function, _REGIONS)
+            rw = Rewriter(function)
+            for patterns in (_ROWS, _ATTENTION):
+                rw.patterns = patterns
+                rw.run([op.operation for op in rw.block.operations][::-1])
+            rw.patterns = _REGIONS
+            run_to_fixpoint(rw)

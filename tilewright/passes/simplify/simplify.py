@@ -38,12 +38,11 @@ class Simplify(Pass):
 
     def run(self, module: ir.Module) -> None:
         for function in tw.functions(module):
-            simplify_function(function, patterns)
+            run_to_fixpoint(Rewriter(function, patterns))
 
 
-def simplify_function(function: ir.OpView, patterns: PatternSet) -> None:
-    """Apply patterns and remove duplicates until nothing changes."""
-    rw = Rewriter(function, patterns)
+def run_to_fixpoint(rw: Rewriter) -> None:
+    """Apply the rewriter's patterns and remove duplicates until nothing changes."""
     rw.run()
     while True:
         changed = cse.eliminate(rw)
