@@ -238,13 +238,13 @@ def argmax(emitter: Emitter, node: Argmax, index: tuple[Expr, ...], element: Ele
         value = broadcast(value, emitter.width) if vectorized else value
         here = arith.IndexCastOp(i64, emitter.scopes.index(at)).result
         here = broadcast(here, emitter.width) if vectorized else here
-        better = _better(value, state[0])
+        better = is_better(value, state[0])
         return [arith.SelectOp(better, new, old).result for new, old in zip((value, here), state)]
 
     return plain_loop(emitter, home, 0, node.source.shape[node.dim], 1, [best, position], step, emitter.fresh("k"))[1]
 
 
-def _better(value: ir.Value, best: ir.Value) -> ir.Value:
+def is_better(value: ir.Value, best: ir.Value) -> ir.Value:
     """Larger, or the first NaN."""
     if not isinstance(element_of(value.type), ir.F32Type | ir.F64Type):
         return arith.CmpIOp(arith.CmpIPredicate.sgt, value, best).result
