@@ -74,10 +74,17 @@ def build(
         tw.verify(module)
         level2 = str(module)
         level3 = lower_loops(kernel, target or host_target(), fast_math)
-        assert module.operation.verify()
+        _verify(module)
         slow = level3.operation.attributes
         reason = ir.StringAttr(slow["tw.slow_path"]).value if "tw.slow_path" in slow else None
         return Kernel(name, level2, str(module), reason, tuple(names), tuple(infos), outputs)
+
+
+def _verify(module: ir.Module) -> None:
+    try:
+        module.operation.verify()
+    except ir.MLIRError as error:
+        raise AssertionError(f"{module.context.diagnostic_log.entries}\n{module}") from error
 
 
 def run(kernel: Kernel, arrays: Sequence[np.ndarray], target: Target | None = None, **symbols: int) -> list[np.ndarray]:

@@ -76,6 +76,11 @@ class Emitter:
     _names: int = 0
     _guards: int = 0
 
+    @property
+    def native_bf16(self) -> bool:
+        """Whether rounding to bf16 is an instruction."""
+        return self.target.has("avx512bf16") or self.target.has("bf16")
+
     def fresh(self, prefix: str) -> str:
         """A new loop index name."""
         self._names += 1

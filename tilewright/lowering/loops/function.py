@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tilewright.core.diagnostics import UnsupportedError
 from tilewright.core.mlir import func, ir
 from tilewright.core.symbolic import Dim, Expr, call, simplify_dim, symbol, to_expr
 from tilewright.lowering.loops import rows
@@ -13,7 +12,9 @@ from tilewright.lowering.loops.memory import Buffer, bytes_view, flat_view
 from tilewright.lowering.loops.plan import Knobs, Plan, Section, make_plan, trace_section
 from tilewright.lowering.loops.row_buffers import choose_stored, scratch_bytes
 from tilewright.lowering.loops.scopes import Scopes
+from tilewright.lowering.loops.sequential import arrays_of, bind_arrays, emit_array
 from tilewright.lowering.loops.types import storage_type
+from tilewright.lowering.loops.vector_loop import plain_loop
 from tilewright.targets import Target
 
 EXPENSIVE_BODY = 40
@@ -27,7 +28,8 @@ def emit_loops(function: ir.OpView, target: Target, knobs: Knobs, fast_math: boo
     element at a time, `tw.slow_path` with the reason.
     """
     graph = read_kernel(function)
-    width = 1 if knobs.kind == "scalar" else target.vector_lanes(32)
+    in_order = arrays_of(graph)
+    width = 1 if knobs.kind == "scalar" or in_order else target.vector_lanes(32)
     plan = make_plan(graph, width, knobs)
     with function.location, ir.InsertionPoint(function):
         level3 = _declare(graph)
@@ -41,9 +43,13 @@ def emit_loops(function: ir.OpView, target: Target, knobs: Knobs, fast_math: boo
     with function.location, ir.InsertionPoint(block):
         emitter = Emitter(graph, plan, target, width, fast_math, scopes, IndexSpace(graph.size_ranges), {}, [])
         _bind_buffers(emitter, arguments[:inputs], arguments[inputs : inputs + outputs], function)
-        scratch_size = _emit_sections(emitter, plan, scratch, knobs)
+        if in_order:
+            scratch_size, total = _emit_in_order(emitter, plan, scratch, knobs), 1
+        else:
+            scratch_size, total = _emit_sections(emitter, plan, scratch, knobs), _trip_count(plan, width)
         func.ReturnOp([])
-    total = _trip_count(plan, width)
+    if knobs.kind == "scalar" and not in_order:
+        emitter.slow_paths.append("the schedule asks for one element at a time")
     attributes = level3.operation.attributes
     attributes["tw.trip_count"] = ir.StringAttr.get(str(total))
     attributes["tw.scratch"] = ir.StringAttr.get(str(scratch_size))
@@ -79,8 +85,6 @@ def _bind_buffers(emitter: Emitter, inputs: list[ir.Value], outputs: list[ir.Val
     for node in graph.nodes:
         if isinstance(node, Constant) and not node.elements.is_splat:
             emitter.buffers[node.number] = constant_buffer(node, module, f"{graph.name}_constant{node.number}")
-        if isinstance(node, Arrays):
-            raise UnsupportedError("a scan or scatter inside a vectorized kernel", where=node.where)
 
 
 def _trip_count(plan: Plan, width: int) -> Dim:
@@ -104,6 +108,23 @@ def _emit_sections(emitter: Emitter, plan: Plan, scratch: ir.Value, knobs: Knobs
     for size in needed:
         total = call("max", total, size) if total != 0 and size != 0 else simplify_dim(to_expr(total) + size)
     return total
+
+
+def _emit_in_order(emitter: Emitter, plan: Plan, scratch: ir.Value, knobs: Knobs) -> Dim:
+    """One unit that computes everything: the arrays, then all units of all sections."""
+    size = bind_arrays(emitter, scratch)
+
+    def once(_: Expr, state: list[ir.Value]) -> list[ir.Value]:
+        for node in arrays_of(emitter.graph):
+            emit_array(emitter, node)
+        for section in plan.sections:
+            if not all(isinstance(node, Arrays) for _, node in section.outputs):
+                units = to_expr(rows.unit_count(section, emitter.width))
+                rows.emit_section(emitter, section, to_expr(0), units, 1)
+        return state
+
+    plain_loop(emitter, emitter.scopes.current, symbol("lo"), symbol("hi"), 1, [], once, emitter.fresh("once"), size=1)
+    return size
 
 
 def _bind_rows(emitter: Emitter, plan: Plan, section: Section, scratch: ir.Value) -> Expr:

@@ -86,9 +86,9 @@ def store(emitter: Emitter, buffer: Buffer, address: Expr, value: ir.Value, elem
     """Store lanes (contiguous from `address`), or a scalar when there are no lanes."""
     index = emitter.scopes.index(address)
     if element.lane is None:
-        memref.StoreOp(to_memory(value, buffer.dtype), buffer.view, [index])
+        memref.StoreOp(to_memory(value, buffer.dtype, emitter.native_bf16), buffer.view, [index])
         return
-    lanes = to_memory(broadcast(value, emitter.width), buffer.dtype)
+    lanes = to_memory(broadcast(value, emitter.width), buffer.dtype, emitter.native_bf16)
     if element.mask is None:
         vector.StoreOp(lanes, buffer.view, [index])
     else:

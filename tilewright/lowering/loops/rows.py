@@ -121,7 +121,7 @@ def _registers(emitter: Emitter, axis: Axis) -> ExitStack:
     masks: dict[int, ir.Value] = {}
     if size % width:
         masks[offsets[-1]] = memory.tail_mask(width, emitter.scopes.index(size % width))
-    emitter.space.redefine(name, 0, 0)
+    emitter.space.redefine(name, 0, size - 1)
     lane = Lane(name, offsets, masks, 0, size)
     stack.enter_context(emitter.scopes.enter_inline(home, {name: emitter.scopes.index(0)}))
     stack.enter_context(lane_scope(emitter, lane))
@@ -278,7 +278,7 @@ def _tile_band(emitter: Emitter, section: Section, values: Values, block: Expr) 
         plain_loop(emitter, scopes.current, 0, whole, width, [], step, name)
         if to_expr(lane.size).divide_exactly(width) is None:
             last = emitter.fresh("l")
-            emitter.space.redefine(last, 0, to_expr(lane.size) - width)
+            emitter.space.redefine(last, 0, to_expr(lane.size) - 1)
             with scopes.enter_inline(scopes.current, {last: scopes.index(to_expr(lane.size) - width)}):
                 one_tile(last)
 

@@ -11,25 +11,35 @@ from tilewright.core.symbolic import Atom, Expr, parse, to_expr
 
 
 @dataclass(eq=False)
-class Scope:
-    """One block under construction. `anchor`: new ops go before it (a loop inside this scope that is being filled)."""
+class Cursor:
+    """Where code goes in a block: before `anchor` (a loop in the block that is being filled), or at the end."""
 
     block: ir.Block
-    depth: int
-    values: dict[str, ir.Value] = field(default_factory=dict)
-    memo: dict[object, object] = field(default_factory=dict)
     anchor: ir.Operation | None = None
-    guarded: bool = False
 
     def insertion_point(self) -> ir.InsertionPoint:
         return ir.InsertionPoint(self.anchor) if self.anchor is not None else ir.InsertionPoint(self.block)
+
+
+@dataclass(eq=False)
+class Scope:
+    """Loop indices that are known in one place. Scopes of loops that take one step share the cursor of the scope around them."""
+
+    cursor: Cursor
+    depth: int
+    values: dict[str, ir.Value] = field(default_factory=dict)
+    memo: dict[object, object] = field(default_factory=dict)
+    guarded: bool = False
+
+    def insertion_point(self) -> ir.InsertionPoint:
+        return self.cursor.insertion_point()
 
 
 class Scopes:
     """The stack of open scopes, and index arithmetic placed in them."""
 
     def __init__(self, function_block: ir.Block) -> None:
-        self.stack: list[Scope] = [Scope(function_block, 0)]
+        self.stack: list[Scope] = [Scope(Cursor(function_block), 0)]
         self.active = self.stack[0]
         """The scope that code goes to now."""
 
@@ -40,7 +50,7 @@ class Scopes:
     @contextmanager
     def enter(self, block: ir.Block, values: dict[str, ir.Value], guarded: bool = False) -> Iterator[Scope]:
         """Open a scope that defines loop indices; code inside goes to `block`."""
-        scope = Scope(block, len(self.stack), dict(values), guarded=guarded)
+        scope = Scope(Cursor(block), len(self.stack), dict(values), guarded=guarded)
         self.stack.append(scope)
         try:
             with self.at(scope):
@@ -51,7 +61,7 @@ class Scopes:
     @contextmanager
     def enter_inline(self, home: Scope, values: dict[str, ir.Value]) -> Iterator[Scope]:
         """Open a scope that defines loop indices but whose code goes where `home`'s goes: a loop of one step."""
-        scope = Scope(home.block, len(self.stack), dict(values), anchor=home.anchor, guarded=home.guarded)
+        scope = Scope(home.cursor, len(self.stack), dict(values), guarded=home.guarded)
         self.stack.append(scope)
         try:
             with self.at(scope):
@@ -73,12 +83,12 @@ class Scopes:
     @contextmanager
     def before(self, scope: Scope, op: ir.Operation) -> Iterator[None]:
         """While inside, code that belongs to `scope` goes before `op`, which stands where the scope's code went until now."""
-        previous = scope.anchor
-        scope.anchor = op
+        previous = scope.cursor.anchor
+        scope.cursor.anchor = op
         try:
             yield
         finally:
-            scope.anchor = previous
+            scope.cursor.anchor = previous
 
     def home(self, names: frozenset[str] | set[str]) -> Scope:
         """The outermost scope in which all these symbols are known, but not outside a condition."""

@@ -1,6 +1,7 @@
 """Element types in lanes and in memory.
 
-16-bit floats are loaded, extended and computed in f32, and rounded when stored; an i1 is a byte in memory.
+16-bit floats are loaded, extended and computed in f32, and rounded when stored; an i1 is a byte in memory. A bf16 is an i16 in memory:
+machines without bf16 instructions have no loads and stores of that type under a mask.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ __all__ = ["BYTES", "broadcast", "constant", "element_of", "from_memory", "is_ve
 
 def storage_type(dtype: str) -> ir.Type:
     """The element type of a buffer."""
-    return element_type("i8" if dtype == "i1" else dtype)
+    return element_type({"i1": "i8", "bf16": "i16"}.get(dtype, dtype))
 
 
 def lane_type(dtype: str) -> ir.Type:
@@ -38,20 +39,42 @@ def element_of(mlir_type: ir.Type) -> ir.Type:
 
 def from_memory(value: ir.Value, dtype: str) -> ir.Value:
     """A loaded scalar or vector as lanes."""
-    if dtype in ("f16", "bf16"):
+    if dtype == "f16":
         return arith.ExtFOp(shaped_like(value, ir.F32Type.get()), value).result
+    if dtype == "bf16":
+        wide = arith.ExtUIOp(shaped_like(value, ir.IntegerType.get_signless(32)), value).result
+        high = arith.ShLIOp(wide, constant(wide.type, 16)).result
+        return arith.BitcastOp(shaped_like(value, ir.F32Type.get()), high).result
     if dtype == "i1":
         return arith.CmpIOp(arith.CmpIPredicate.ne, value, zero(value.type)).result
     return value
 
 
-def to_memory(value: ir.Value, dtype: str) -> ir.Value:
-    """Lanes as they are stored."""
-    if dtype in ("f16", "bf16"):
+def to_memory(value: ir.Value, dtype: str, native_bf16: bool = True) -> ir.Value:
+    """Lanes as they are stored. `native_bf16`: the target has an instruction that rounds to bf16."""
+    if dtype == "bf16":
+        if not native_bf16:
+            return _round_to_bf16(value)
+        rounded = arith.TruncFOp(shaped_like(value, element_type(dtype)), value).result
+        return arith.BitcastOp(shaped_like(value, element_type("i16")), rounded).result
+    if dtype == "f16":
         return arith.TruncFOp(shaped_like(value, element_type(dtype)), value).result
     if dtype == "i1":
         return arith.ExtUIOp(shaped_like(value, element_type("i8")), value).result
     return value
+
+
+def _round_to_bf16(value: ir.Value) -> ir.Value:
+    """Round to nearest even by integer arithmetic; a NaN is made quiet first, so that rounding cannot turn it into infinity."""
+    i32 = shaped_like(value, ir.IntegerType.get_signless(32))
+    i16 = shaped_like(value, ir.IntegerType.get_signless(16))
+    bits = arith.BitcastOp(i32, value).result
+    is_nan = arith.CmpFOp(arith.CmpFPredicate.UNO, value, value).result
+    shift = constant(i32, 16)
+    odd = arith.AndIOp(arith.ShRUIOp(bits, shift).result, constant(i32, 1)).result
+    rounded = arith.AddIOp(arith.AddIOp(bits, constant(i32, 0x7FFF)).result, odd).result
+    chosen = arith.SelectOp(is_nan, arith.OrIOp(bits, constant(i32, 0x400000)).result, rounded).result
+    return arith.TruncIOp(i16, arith.ShRUIOp(chosen, shift).result).result
 
 
 def constant(mlir_type: ir.Type, value: float | int | bool) -> ir.Value:

@@ -117,7 +117,8 @@ def _inline(
     """Vectors without a loop."""
     name = emitter.fresh("l")
     lane = Lane(name, tuple(offsets), masks, start, high)
-    emitter.space.redefine(name, start, start)
+    # The range is that of the index of each lane, not of the first.
+    emitter.space.redefine(name, start, high - 1)
     with emitter.scopes.enter_inline(home, {name: emitter.scopes.index(start)}), lane_scope(emitter, lane):
         return _vectors(lane, slots, body)
 
@@ -139,7 +140,7 @@ def _dynamic_tail(
         is_left = arith.CmpIOp(arith.CmpIPredicate.slt, first, last).result
         branch = scf.IfOp(is_left, [v.type for v in state], has_else=bool(state))
     name = emitter.fresh("l")
-    emitter.space.redefine(name, start, start)
+    emitter.space.redefine(name, start, high - 1)
     with scopes.before(home, branch.operation), scopes.enter(branch.then_block, {name: first}):
         count = arith.SubIOp(last, first).result
         mask = memory.tail_mask(emitter.width, count)
