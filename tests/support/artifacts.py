@@ -85,5 +85,9 @@ def structure() -> Any:
     leaves = [{"kind": "output", "index": i} for i in range(5)]
     return {
         "kind": "dict",
-        "items": {"pair": {"kind": "tuple", "items": leaves[:2]}, "rest": {"kind": "list", "items": leaves[2:]}, "empty": {"kind": "none"}},
+        "items": {
+            "pair": {"kind": "tuple", "items": leaves[:2]},
+            "rest": {"kind": "list", "items": leaves[2:]},
+            "empty": {"kind": "constant", "value": None},
+        },
     }

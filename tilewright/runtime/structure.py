@@ -17,7 +17,8 @@ def compile_structure(structure: Any, count: int) -> Packer:
     """A function that nests `count` flat outputs.
 
     JSON forms: `{"kind": "output", "index": i}`, `{"kind": "tuple" | "list", "items": [...]}`, `{"kind": "dict", "items": {name: ...}}`,
-    `{"kind": "none"}`. None stands for the output itself if there is one, else a tuple of all. Raises ArtifactError for others.
+    `{"kind": "constant", "value": ...}` for a string, number, boolean or null that the program returns as it is. None stands for
+    the output itself if there is one, else a tuple of all. Raises ArtifactError for others.
     """
     if structure is None:
         return (lambda outputs: outputs[0]) if count == 1 else tuple
@@ -26,8 +27,9 @@ def compile_structure(structure: Any, count: int) -> Packer:
 
 def _compile(node: Any, count: int, depth: int) -> Packer:
     kind = node.get("kind") if isinstance(node, dict) and depth < MAX_DEPTH else None
-    if kind == "none":
-        return lambda outputs: None
+    if kind == "constant" and isinstance(node.get("value"), bool | int | float | str | None):
+        value = node.get("value")
+        return lambda outputs: value
     if kind == "output" and isinstance(node.get("index"), int) and 0 <= node["index"] < count:
         index: int = node["index"]
         return lambda outputs: outputs[index]

@@ -34,9 +34,10 @@ Tensor = tuple[tuple[int, ...], str, int, Any]
 
 def numpy_address(array: Any) -> int:
     """The address of a writable contiguous array (a third of the time that `array.ctypes.data` takes)."""
-    if array.size:
+    try:
         return _address_of(_char_of(array))
-    return array.__array_interface__["data"][0]
+    except ValueError:  # No elements, or a dtype that the buffer protocol does not know, such as bfloat16.
+        return array.__array_interface__["data"][0]
 
 
 _char_of = ctypes.c_char.from_buffer
