@@ -31,7 +31,8 @@ class CompiledObject:
 
 
 @functools.lru_cache(maxsize=1)
-def _initialize() -> None:
+def initialize_llvm() -> None:
+    """Make LLVM's targets known, once in a process."""
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
 
@@ -39,7 +40,7 @@ def _initialize() -> None:
 @functools.lru_cache(maxsize=16)
 def target_machine(triple: str, cpu: str, features: str, opt_level: int) -> llvm.TargetMachine:
     """The LLVM target machine (position-independent code, small code model). Raises UnsupportedError for an unknown triple."""
-    _initialize()
+    initialize_llvm()
     try:
         machine = llvm.Target.from_triple(triple)
     except RuntimeError as error:
@@ -67,7 +68,7 @@ def compile_object(
     if target.is_gpu:
         raise InputError(f"{target.name} has no object files", remedy="compile GPU kernels to PTX instead")
     machine = target_machine(target.triple, target.llvm_cpu, target.feature_string, opt_level)
-    module = _parse(add_function_attributes(llvm_ir, target_attributes(target)))
+    module = parse_and_verify(add_function_attributes(llvm_ir, target_attributes(target)))
     module.triple = target.triple
     module.data_layout = str(machine.target_data)
     _optimize(module, machine, opt_level, vectorize_loops)
@@ -81,7 +82,8 @@ def compile_object(
     return CompiledObject(data, assembly if want_assembly else None, optimized, instruction_mix(assembly) if assembly else {})
 
 
-def _parse(llvm_ir: str) -> llvm.ModuleRef:
+def parse_and_verify(llvm_ir: str) -> llvm.ModuleRef:
+    """The module that IR text stands for. Raises VerifyError for text that LLVM rejects."""
     try:
         module = llvm.parse_assembly(llvm_ir)
         module.verify()
