@@ -71,8 +71,10 @@ class Lowered:
     scratch: str
 
 
-def lower_kernel(module: ir.Module, target: Target) -> Lowered:
+def lower_kernel(module: ir.Module, target: Target, fast_math: bool) -> Lowered:
     """The canned level 3 function of the same name as the kernel in `module`; some names misbehave on purpose."""
+    if fast_math:
+        raise UnsupportedError("fast_math reached the lowering")
     function = next(iter(module.body.operations)).operation
     name = ir.StringAttr(function.attributes["sym_name"]).value
     if name == "aborting":

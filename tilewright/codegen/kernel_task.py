@@ -48,8 +48,8 @@ class _Clock:
 def compile_kernel(text: str, settings: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Compile a module that holds one kernel function of level 2.
 
-    Settings: `target` (a name), `lower` (`module:function` called with the module and the Target, which returns a LoweredKernel),
-    `opt_level`, `dumps`. Returns `object` (bytes) and JSON values: trip_count, scratch, slow_path, instruction_mix,
+    Settings: `target` (a name), `lower` (`module:function` called with the module, the Target and `fast_math`, which returns a
+    LoweredKernel), `fast_math`, `opt_level`, `dumps`. Returns `object` (bytes) and JSON values: trip_count, scratch, slow_path, instruction_mix,
     seconds and dumps.
     """
     clock = _Clock(report)
@@ -59,7 +59,7 @@ def compile_kernel(text: str, settings: Mapping[str, Any], report: Report) -> di
     with _context(), ir.Location.unknown():
         module = ir.Module.parse(text)
         clock.enter("lower")
-        lowered: LoweredKernel = lower(module, target)
+        lowered: LoweredKernel = lower(module, target, bool(settings.get("fast_math")))
         result = {"trip_count": str(lowered.trip_count), "scratch": str(lowered.scratch), "slow_path": _slow_path(lowered.module)}
         return result | _to_object(lowered.module, target, settings, clock, ())
 

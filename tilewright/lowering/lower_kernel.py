@@ -32,15 +32,15 @@ class Lowered:
     scratch: str
 
 
-def lower_kernel(module: ir.Module, target: Target) -> Lowered:
-    """Lower the one kernel function of `module` in place.
+def lower_kernel(module: ir.Module, target: Target, fast_math: bool = False) -> Lowered:
+    """Lower the one kernel function of `module` in place. `fast_math` allows the faster, less exact transcendental functions.
 
     Raises InputError for an unknown or illegal schedule, and UnsupportedError naming the ops without a lowering.
     """
     kernels = [f for f in tw.functions(module) if "tw.kernel" in f.operation.attributes]
     if len(kernels) != 1:
         raise InputError(f"a module with one kernel is lowered at a time, this one has {len(kernels)}")
-    lower_kernel_function(kernels[0], target)
+    lower_kernel_function(kernels[0], target, fast_math)
     for function in tw.functions(module):
         attributes = function.operation.attributes
         if "tw.trip_count" in attributes:

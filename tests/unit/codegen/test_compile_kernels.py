@@ -44,6 +44,11 @@ def test_a_kernel_without_lowering(pool: WorkerPool) -> None:
     assert caught.value.where == "model.py:3:1"
 
 
+def test_settings_reach_the_lowering(pool: WorkerPool) -> None:
+    with pytest.raises(UnsupportedError, match="fast_math reached the lowering"):
+        compile_kernels(artifacts.parse(artifacts.PROGRAM), TARGET, pool, lower=artifacts.CANNED, settings={"fast_math": True})
+
+
 @pytest.mark.parametrize("name", ["aborting", "segfaulting"])
 def test_a_crash_names_the_kernel_and_the_phase(pool: WorkerPool, name: str) -> None:
     with pytest.raises(WorkerError) as caught:
