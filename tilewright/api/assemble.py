@@ -10,10 +10,10 @@ import numpy as np
 
 from tilewright.codegen.artifact_writer import ArtifactWriter
 from tilewright.codegen.compile_program import ProgramCode
-from tilewright.core.diagnostics import InputError
+from tilewright.core.diagnostics import InputError, UnsupportedError
 from tilewright.core.mlir import ir
 from tilewright.dialects.tw.layouts import apply_layout
-from tilewright.frontend.program import Program
+from tilewright.frontend.program import Program, Structure
 from tilewright.lowering.program_interface import WeightUse
 
 ENTRY = "main"
@@ -40,7 +40,7 @@ def write_artifact(path: str | os.PathLike[str], program: Program, compiled: Seq
             [{"name": p.name, "dtype": p.dtype, "shape": list(p.shape)} for p in interface.inputs],
             [{"name": p.name, "dtype": p.dtype, "shape": list(p.shape)} for p in interface.outputs],
             [{"name": name, "min": low, "max": high} for name, low, high in interface.symbols],
-            program.output_structure,
+            manifest_structure(program.output_structure),
         )
         writer.finish(report)
 
@@ -61,3 +61,26 @@ def layout_values(use: WeightUse) -> dict[str, str] | None:
     if not use.layout:
         return None
     return {named.name: ir.StringAttr(named.attr).value for named in ir.DictAttr(ir.Attribute.parse(use.layout))}
+
+
+def manifest_structure(structure: Structure) -> Any:
+    """The nesting of outputs in the manifest's form (`tilewright.runtime.structure`). Raises UnsupportedError for sizes as outputs."""
+    if structure is None:
+        return None
+    return _node(structure)
+
+
+def _node(structure: Structure) -> dict[str, Any]:
+    if structure is None:
+        return {"kind": "constant", "value": None}
+    if isinstance(structure, int):
+        return {"kind": "output", "index": structure}
+    kind = structure["kind"]
+    if kind == "constant":
+        return {"kind": "constant", "value": structure["value"]}
+    if kind == "size":
+        raise UnsupportedError(
+            f"the program returns the size {structure['expr']} as a number", remedy="return tensors; sizes follow from their shapes"
+        )
+    nested = [_node(item) for item in structure["items"]]
+    return {"kind": kind, "items": dict(zip(structure["keys"], nested)) if kind == "dict" else nested}

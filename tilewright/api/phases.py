@@ -43,12 +43,12 @@ _DESCRIPTIONS = {
 }
 
 COMMON: dict[Phase, tuple[str, ...]] = {
-    Phase.SIMPLIFY: ("tw-simplify", "tw-recover", "tw-simplify"),
+    Phase.SIMPLIFY: ("tw-simplify",),
 }
 """Pipelines before a target matters."""
 
 CPU: dict[Phase, tuple[str, ...]] = {
-    Phase.FUSE: ("tw-decompose-unsupported{target=$target}", "tw-fuse", "tw-outline"),
+    Phase.FUSE: ("tw-fuse", "tw-outline"),
     Phase.SCHEDULE: ("tw-select-schedule{target=$target}", "tw-pack-weights"),
     Phase.PLAN: ("tw-plan-memory",),
 }
