@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from tilewright.dialects import tw
 from tilewright.dialects.tw import interpreter
 from tilewright.dialects.tw.layouts import pack_panels
 from tilewright.dialects.tw.types import parse_shape
+from tilewright.lowering.templates.attention import lower_attention_kernel
 from tilewright.lowering.templates.matmul import lower_matmul_kernel
 from tilewright.passes.schedules.attention import choose_attention_schedule
 from tilewright.passes.schedules.attribute import schedule_attribute
@@ -26,6 +29,15 @@ from tilewright.passes.schedules.matmul import choose_matmul_schedule
 from tilewright.targets import Target, host_target
 
 Body = Callable[..., Sequence[ir.Value]]
+
+
+@contextmanager
+def tw_context() -> Generator[None, None, None]:
+    """A context that knows `tw` ops, and an unknown location."""
+    context = new_context()
+    tw.load(context)
+    with context, ir.Location.unknown():
+        yield
 
 
 def info(shape: str, dtype: str = "f32") -> tw.TensorInfo:
@@ -44,8 +56,7 @@ class TemplateKernel:
 
     def level2(self) -> str:
         """The kernel function as text."""
-        with new_context() as context, ir.Location.unknown():
-            tw.load(context)
+        with tw_context():
             return str(self._module())
 
     def _module(self) -> ir.Module:
@@ -68,8 +79,7 @@ class TemplateKernel:
 
     def lower(self, target: Target) -> tuple[str, int]:
         """Level 3 text, and the panel width of a packed right side (0: not packed)."""
-        with new_context() as context, ir.Location.unknown():
-            tw.load(context)
+        with tw_context():
             module = self._module()
             tw.verify(module)
             function = module.body.operations[0]
@@ -79,7 +89,6 @@ class TemplateKernel:
             function.operation.attributes["tw.schedule"] = schedule_attribute(schedule)
             nr = 0
             if schedule["kind"] == "attention":
-                from tilewright.lowering.templates.attention import lower_attention_kernel
                 lower_attention_kernel(function, target)
             else:
                 if schedule["rhs"] == "packed":
@@ -91,8 +100,7 @@ class TemplateKernel:
 
     def reference(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Results of the interpreter, whose matmul and attention accumulate in f64."""
-        with new_context() as context, ir.Location.unknown():
-            tw.load(context)
+        with tw_context():
             return interpreter.run(self._module(), list(arrays), function="kernel")
 
     def run(
@@ -116,7 +124,7 @@ class TemplateKernel:
         outputs = [r.view(np.uint8) if r.dtype == np.bool_ else r for r in results]
         trips = trip_count(text, symbols)
         bounds = [0, *sorted(int(trips * s) for s in splits), trips]
-        for lo, hi in zip(bounds, bounds[1:]):
+        for lo, hi in itertools.pairwise(bounds):
             level3_timer(text, "kernel", [*stored, *outputs], numbers, lo, hi, target)()
         for result in results:
             assert_guards(result)
@@ -138,8 +146,7 @@ class TemplateKernel:
         return weight
 
     def _transposed(self) -> bool:
-        with new_context() as context, ir.Location.unknown():
-            tw.load(context)
+        with tw_context():
             module = self._module()
             block = module.body.operations[0].operation.regions[0].blocks[0]
             (matmul,) = [op for op in block.operations if tw.is_op(op, "matmul")]
@@ -148,7 +155,7 @@ class TemplateKernel:
 
 def trip_count(text: str, symbols: dict[str, int]) -> int:
     """`tw.trip_count` of the only function of a level 3 module."""
-    with new_context(), ir.Location.unknown():
+    with tw_context():
         module = ir.Module.parse(text)
         attributes = module.body.operations[0].operation.attributes
         return to_expr(parse_shape(ir.StringAttr(attributes["tw.trip_count"]).value)[0]).evaluate(symbols)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from level3_runner import compile_level3
-from template_kernels import TemplateKernel, info, normal
+from template_kernels import TemplateKernel, info, normal, tw_context
 
 from tilewright.core.diagnostics import UnsupportedError, VerifyError
-from tilewright.core.mlir import ir, new_context
+from tilewright.core.mlir import ir
 from tilewright.dialects import tw
 from tilewright.lowering.templates.attention import lower_attention_kernel
 from tilewright.passes.schedules.attention import attention_template_supports
@@ -75,8 +75,10 @@ def masked(mask: str, dtype: str, heads: int = 4, kv_heads: int = 4, **attribute
 @pytest.mark.parametrize("dtype", ["i1", "f32"])
 @pytest.mark.parametrize(
     ("mask", "kv_heads"),
-    [("d0, 1, 1, d2", 2), ("d0, 1, d1, d2", 4), ("1, 1, 1, d2", 4), ("d1, d2", 2), ("d0, 4, 1, d2", 4), ("d0, 4, 1, d2", 2), ("d0, 1, d1, 1", 4),
-     ("d0, 4, d1, d2", 2)],
+    [
+        ("d0, 1, 1, d2", 2), ("d0, 1, d1, d2", 4), ("1, 1, 1, d2", 4), ("d1, d2", 2), ("d0, 4, 1, d2", 4), ("d0, 4, 1, d2", 2),
+        ("d0, 1, d1, 1", 4), ("d0, 4, d1, d2", 2),
+    ],
 )
 def test_masks(mask: str, dtype: str, kv_heads: int) -> None:
     kernel = masked(mask, dtype, kv_heads=kv_heads)
@@ -172,8 +174,7 @@ def test_avx2_and_neon() -> None:
 
 
 def lowering_error(kernel: TemplateKernel, schedule: str, error: type[Exception]) -> str:
-    with new_context() as context, ir.Location.unknown():
-        tw.load(context)
+    with tw_context():
         module = ir.Module.parse(kernel.level2())
         function = module.body.operations[0]
         function.operation.attributes["tw.schedule"] = ir.Attribute.parse(schedule)
@@ -186,8 +187,8 @@ GOOD = '{kind = "attention", vectors = 2, rows = 8, block = 256, source = "user"
 
 
 def test_what_the_template_does_not_cover_is_named() -> None:
-    for attributes, reason in (({"window": 4}, "window"), ({"softcap": 2.0}, "softcap")):
-        message = lowering_error(plain(2, 2, 16, **attributes), GOOD, UnsupportedError)
+    for kernel, reason in ((plain(2, 2, 16, window=4), "window"), (plain(2, 2, 16, softcap=2.0), "softcap")):
+        message = lowering_error(kernel, GOOD, UnsupportedError)
         assert reason in message and "decompose" in message
     wide = TemplateKernel([info("1, 2, 4, 1024")] * 3, lambda q, k, v: [attention(q, k, v, scale=1.0)])
     assert "head size" in lowering_error(wide, GOOD, UnsupportedError)
@@ -202,8 +203,7 @@ def test_schedules_that_are_not_legal() -> None:
 
 
 def test_gpus_are_not_covered() -> None:
-    with new_context() as context, ir.Location.unknown():
-        tw.load(context)
+    with tw_context():
         module = ir.Module.parse(plain(2, 2, 16).level2())
         (op, *_) = [o for o in module.body.operations[0].operation.regions[0].blocks[0].operations if tw.is_op(o, "attention")]
         assert "not a CPU" in (attention_template_supports(op, find("cuda:sm_90")) or "")

@@ -7,6 +7,7 @@ import pytest
 from level3_runner import compile_level3
 from template_kernels import TemplateKernel, info, normal
 
+from tilewright.core.mlir import ir
 from tilewright.dialects import tw
 from tilewright.targets import find, host_target
 
@@ -36,7 +37,9 @@ def test_one_kernel_for_every_number_of_rows() -> None:
         kernel.check([normal(m, 96, seed=m), weight], lowered=lowered)
 
 
-@pytest.mark.parametrize("overrides", [{"mr": 6, "nr": 64, "mb": 12}, {"mr": 14, "nr": 32, "mb": 14}, {"mr": 1, "nr": 16, "mb": 4, "unroll": 3}])
+@pytest.mark.parametrize(
+    "overrides", [{"mr": 6, "nr": 64, "mb": 12}, {"mr": 14, "nr": 32, "mb": 14}, {"mr": 1, "nr": 16, "mb": 4, "unroll": 3}]
+)
 def test_other_tiles(overrides: dict[str, int]) -> None:
     if host_target().vector_lanes(32) != 16:
         pytest.skip("the tiles are for 32 registers of 16 lanes")
@@ -94,7 +97,9 @@ def test_all_sizes_dynamic() -> None:
         kernel.check([normal(b, m, k), normal(b, n, k, seed=1)], lowered=lowered)
 
 
-@pytest.mark.parametrize(("left", "right"), [("4, 1, 9, 8", "3, 8, 10"), ("9, 8", "5, 8, 10"), ("5, 9, 8", "1, 8, 10"), ("2, 3, 9, 8", "2, 1, 8, 10")])
+@pytest.mark.parametrize(
+    ("left", "right"), [("4, 1, 9, 8", "3, 8, 10"), ("9, 8", "5, 8, 10"), ("5, 9, 8", "1, 8, 10"), ("2, 3, 9, 8", "2, 1, 8, 10")]
+)
 def test_batches_broadcast(left: str, right: str) -> None:
     kernel = TemplateKernel([info(left), info(right)], lambda a, b: [tw.build("matmul", a, b)])
     shapes = [tuple(int(d) for d in s.split(",")) for s in (left, right)]
@@ -104,7 +109,7 @@ def test_batches_broadcast(left: str, right: str) -> None:
 def test_operands_are_read_through_movement() -> None:
     """q k^T of heads that lie side by side: [B, S, H*D] viewed as [B, H, S, D] on both sides."""
 
-    def body(q: object, k: object) -> list[object]:
+    def body(q: ir.Value, k: ir.Value) -> list[ir.Value]:
         shape = tw.parse_shape("d0, d1, 3, 20")
         heads = [tw.build("transpose", tw.build("reshape", x, shape=shape), permutation=(0, 2, 1, 3)) for x in (q, k)]
         return [tw.build("matmul", heads[0], heads[1], transpose_rhs=True)]
@@ -116,7 +121,7 @@ def test_operands_are_read_through_movement() -> None:
 def test_heads_are_merged_while_they_are_read() -> None:
     """The output projection: [B, H, S, D] read as [B, S, H*D] has two steps along k."""
 
-    def body(x: object, w: object) -> list[object]:
+    def body(x: ir.Value, w: ir.Value) -> list[ir.Value]:
         merged = tw.build("transpose", x, permutation=(0, 2, 1, 3))
         return [tw.build("matmul", tw.build("reshape", merged, shape=tw.parse_shape("d0, d1, 60")), w)]
 
@@ -127,7 +132,7 @@ def test_heads_are_merged_while_they_are_read() -> None:
 def test_result_is_stored_through_movement() -> None:
     """A projection stored head by head: [B, S, H*D] written as [B, H, S, D]."""
 
-    def body(x: object, w: object) -> list[object]:
+    def body(x: ir.Value, w: ir.Value) -> list[ir.Value]:
         y = tw.build("reshape", tw.build("matmul", x, w), shape=tw.parse_shape("d0, d1, 3, 32"))
         return [tw.build("transpose", y, permutation=(0, 2, 1, 3))]
 

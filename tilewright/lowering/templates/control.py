@@ -20,7 +20,7 @@ def for_loop(
     carried: Sequence[ir.Value] = (),
 ) -> list[ir.Value]:
     """`for i in range(start, stop, step)`. `body(i, carried)` returns the next carried values; the last ones are returned."""
-    loop = scf.ForOp(*index.values([start, stop, step]), list(carried))
+    loop = scf.ForOp(index.value(start), index.value(stop), index.value(step), list(carried))
     with ir.InsertionPoint(loop.body):
         scf.YieldOp(list(body(loop.induction_variable, list(loop.inner_iter_args)) or ()))
     return list(loop.results)
@@ -34,9 +34,9 @@ def if_else(
 ) -> list[ir.Value]:
     """Both branches return values of `types`; without `otherwise` there are none."""
     branch = scf.IfOp(condition, list(types), has_else=otherwise is not None)
-    with ir.InsertionPoint(branch.then_block):
+    with ir.InsertionPoint(branch.regions[0].blocks[0]):
         scf.YieldOp(list(then() or ()))
     if otherwise is not None:
-        with ir.InsertionPoint(branch.else_block):
+        with ir.InsertionPoint(branch.regions[1].blocks[0]):
             scf.YieldOp(list(otherwise() or ()))
     return list(branch.results)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tilewright.core.mlir import arith, ir, memref, vector
-from tilewright.core.symbolic import Dim, simplify_dim, to_expr
+from tilewright.core.symbolic import Dim, ceildiv, simplify_dim, to_expr
 from tilewright.dialects.tw.types import BYTES, element_type
 from tilewright.lowering.templates.index_math import Index, IndexMath
+from tilewright.lowering.templates.views import times
 
 _DYNAMIC = ir.ShapedType.get_dynamic_size()
 _UNBOUNDED = 1 << 40
@@ -94,11 +95,8 @@ class Scratch:
     def reserve(self, elements: Dim, dtype: str) -> Dim:
         """The byte offset of a new region."""
         offset = self.bytes
-        size = simplify_dim(to_expr(elements) * BYTES[dtype])
-        if isinstance(size, int):
-            size = -(-size // ALIGNMENT) * ALIGNMENT
-        else:
-            size = simplify_dim((size + (ALIGNMENT - 1)) // ALIGNMENT * ALIGNMENT)
+        size = times(elements, BYTES[dtype])
+        size = times(ceildiv(size, ALIGNMENT), ALIGNMENT)
         self.bytes = simplify_dim(to_expr(self.bytes) + size)
         return offset
 

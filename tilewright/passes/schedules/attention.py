@@ -40,7 +40,8 @@ class AttentionSchedule:
         """Read the entries of `tw.schedule`."""
         known = {f.name for f in dataclasses.fields(AttentionSchedule)}
         given: dict[str, Any] = {k: v for k, v in values.items() if k in known}
-        return AttentionSchedule(**{"vectors": 1, "rows": 8, "block": 256, **given})
+        defaults: dict[str, Any] = {"vectors": 1, "rows": 8, "block": 256}
+        return AttentionSchedule(**{**defaults, **given})
 
 
 def check_attention_schedule(schedule: AttentionSchedule, target: Target) -> str | None:

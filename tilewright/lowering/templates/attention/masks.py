@@ -17,11 +17,11 @@ from tilewright.lowering.templates.transpose import transpose_block
 
 def as_addend(mask: ir.Value) -> ir.Value:
     """Mask elements, `i1` or f32, scalar or vector, as what is added to a score."""
-    kind = mask.type
-    shape = kind.shape if isinstance(kind, ir.VectorType) else None
-    element = kind.element_type if shape is not None else kind
-    f32 = ir.F32Type.get()
-    lanes = Lanes(ir.VectorType.get(shape, f32) if shape is not None else f32)
+    kind, f32 = mask.type, ir.F32Type.get()
+    if isinstance(kind, ir.VectorType):
+        lanes, element = Lanes(ir.VectorType.get(kind.shape, f32)), kind.element_type
+    else:
+        lanes, element = Lanes(f32), kind
     if isinstance(element, ir.IntegerType):
         return lanes.select(mask, lanes.constant(0.0), lanes.constant(INVISIBLE))
     hidden = lanes.compare("oeq", mask, float("-inf"))

@@ -7,6 +7,7 @@ from tilewright.core.mlir import ir
 from tilewright.dialects import tw
 from tilewright.lowering.templates.matmul.emit import emit_matmul
 from tilewright.lowering.templates.matmul.recognize import recognize_matmul
+from tilewright.passes.schedules.attribute import read_schedule
 from tilewright.passes.schedules.matmul import MatmulSchedule, check_matmul_schedule
 from tilewright.targets import Target
 
@@ -17,9 +18,8 @@ def lower_matmul_kernel(function: ir.OpView, target: Target) -> ir.OpView:
     Raises UnsupportedError for a kernel that is not one matmul with movement before and a pointwise epilogue behind it, and
     VerifyError for a schedule that is not legal on `target`.
     """
-    attributes = function.operation.attributes
-    name = ir.StringAttr(attributes["sym_name"]).value
-    schedule = MatmulSchedule.from_attributes({named.name: named.attr.value for named in ir.DictAttr(attributes["tw.schedule"])})
+    name = ir.StringAttr(function.operation.attributes["sym_name"]).value
+    schedule = MatmulSchedule.from_attributes(read_schedule(function))
     why = check_matmul_schedule(schedule, target)
     if why is not None:
         raise VerifyError(

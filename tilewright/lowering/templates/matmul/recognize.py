@@ -108,7 +108,7 @@ class _EpilogueReader:
             return
         op = value.owner.operation
         if tw.is_op(op, "constant"):
-            if not op.attributes["value"].is_splat:
+            if not ir.DenseElementsAttr(op.attributes["value"]).is_splat:
                 raise _unsupported(op, "a constant in a matmul epilogue has one value")
             return
         if tw.is_op(op, "broadcast"):
@@ -136,7 +136,7 @@ class _EpilogueReader:
             return known[value]
         op = value.owner.operation
         if tw.is_op(op, "constant"):
-            known[value] = splat(op.attributes["value"].get_splat_value(), tw.element_type(tw.tensor_info(value).dtype), lanes)
+            known[value] = splat(_splat_value(op), tw.element_type(tw.tensor_info(value).dtype), lanes)
         elif tw.is_op(op, "broadcast"):
             known[value] = self._emit(op.operands[0], known, lanes)
         else:
@@ -146,6 +146,10 @@ class _EpilogueReader:
 
     def _is_product(self, value: ir.Value) -> bool:
         return value == self.matmul.results[0]
+
+
+def _splat_value(constant: ir.Operation) -> ir.Attribute:
+    return ir.DenseElementsAttr(constant.attributes["value"]).get_splat_value()
 
 
 def _unsupported(op: ir.OpView | ir.Operation | ir.Block, why: str) -> UnsupportedError:
