@@ -24,13 +24,13 @@ WGMMA = tuple(
 )
 
 SM_80 = Target(
-    name="cuda:sm_80", kind="cuda", arch="nvptx64", triple=TRIPLE, llvm_cpu="sm_80", features=("ptx70",), capabilities=("exp2",),
+    name="cuda:sm_80", kind="cuda", arch="nvptx64", triple=TRIPLE, llvm_cpu="sm_80", features=("ptx70",), capabilities=("bf16", "exp2"),
     vector_bits=128, vector_registers=255, fma_units=64, caches=Caches(192 * KIB, 40 * MIB, 0, line=128), vendor="nvidia",
     matrix_instructions=MMA_SYNC, requires=("sm_80",), gpu=GpuLimits(32, 1024, 163 * KIB, 255, 65536, 108), summary="NVIDIA A100",
 )
 SM_90 = Target(
     name="cuda:sm_90", kind="cuda", arch="nvptx64", triple=TRIPLE, llvm_cpu="sm_90a", features=("ptx80",),
-    capabilities=("exp2", "wgmma", "tma"), vector_bits=128, vector_registers=255, fma_units=128,
+    capabilities=("bf16", "exp2", "wgmma", "tma"), vector_bits=128, vector_registers=255, fma_units=128,
     caches=Caches(256 * KIB, 50 * MIB, 0, line=128), vendor="nvidia",
     matrix_instructions=(*MMA_SYNC, *WGMMA), requires=("sm_90",), gpu=GpuLimits(32, 1024, 227 * KIB, 255, 65536, 132),
     summary="NVIDIA H100, H200",
