@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from level3_runner import aligned, level3_timer
+from aarch64_runner import run_kernel
+from level3_runner import aligned, compile_level3, level3_timer
 
 from tilewright.core.mlir import func, ir, new_context
 from tilewright.core.symbolic import to_expr
@@ -107,7 +108,10 @@ class TemplateKernel:
         self, arrays: Sequence[np.ndarray], target: Target | None = None, splits: Sequence[float] = (),
         lowered: tuple[str, int] | None = None,
     ) -> list[np.ndarray]:
-        """Results of the native kernel; `splits` are the fractions of the units at which the range is cut into several calls."""
+        """Results of the native kernel; `splits` are the fractions of the units at which the range is cut into several calls.
+
+        Code for another architecture runs under qemu.
+        """
         text, nr = lowered or self.lower(target or host_target())
         expected = self.reference(arrays)
         results = [guarded(e.shape, e.dtype) for e in expected]
@@ -122,10 +126,14 @@ class TemplateKernel:
         numbers = [symbols[name] for name in sorted(symbols)]
         stored = [np.ascontiguousarray(a).view(np.uint8) if a.dtype == np.bool_ else np.ascontiguousarray(a) for a in passed]
         outputs = [r.view(np.uint8) if r.dtype == np.bool_ else r for r in results]
-        trips = trip_count(text, symbols)
+        trips = size_attribute(text, "tw.trip_count", symbols)
         bounds = [0, *sorted(int(trips * s) for s in splits), trips]
         for lo, hi in itertools.pairwise(bounds):
-            level3_timer(text, "kernel", [*stored, *outputs], numbers, lo, hi, target)()
+            if target is not None and target.arch != host_target().arch:
+                scratch, code = size_attribute(text, "tw.scratch", symbols), compile_level3(text, target).object
+                run_kernel(code, "kernel", [*stored, *outputs], len(outputs), scratch, [*numbers, lo, hi], target)
+            else:
+                level3_timer(text, "kernel", [*stored, *outputs], numbers, lo, hi, target)()
         for result in results:
             assert_guards(result)
         return results
@@ -153,12 +161,12 @@ class TemplateKernel:
             return bool(tw.get(matmul, "transpose_rhs"))
 
 
-def trip_count(text: str, symbols: dict[str, int]) -> int:
-    """`tw.trip_count` of the only function of a level 3 module."""
+def size_attribute(text: str, name: str, symbols: dict[str, int]) -> int:
+    """The value of `tw.trip_count` or `tw.scratch` of the only function of a level 3 module."""
     with tw_context():
         module = ir.Module.parse(text)
         attributes = module.body.operations[0].operation.attributes
-        return to_expr(parse_shape(ir.StringAttr(attributes["tw.trip_count"]).value)[0]).evaluate(symbols)
+        return to_expr(parse_shape(ir.StringAttr(attributes[name]).value)[0]).evaluate(symbols)
 
 
 _GUARD = 64

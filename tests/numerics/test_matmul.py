@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import aarch64_runner
 import numpy as np
 import pytest
 from level3_runner import compile_level3
@@ -165,6 +166,14 @@ def test_neon_compiles_to_multiply_adds_by_element(n: int) -> None:
     text, nr = dense(64, n).lower(target)
     mix = compile_level3(text, target).instruction_mix
     assert nr % 4 == 0 and mix["fmla"] >= 24
+
+
+@pytest.mark.skipif(aarch64_runner.missing() is not None, reason=str(aarch64_runner.missing()))
+@pytest.mark.parametrize(("m", "n", "k"), [(11, 50, 23), (1, 24, 5)])
+def test_neon_under_qemu(m: int, n: int, k: int) -> None:
+    dense(k, n).check([normal(m, k), normal(k, n, seed=1)], target=find("cpu:aarch64"))
+    batched = TemplateKernel([info(f"2, {m}, {k}"), info(f"2, {n}, {k}")], lambda a, b: [tw.build("matmul", a, b, transpose_rhs=True)])
+    batched.check([normal(2, m, k), normal(2, n, k, seed=1)], target=find("cpu:aarch64"))
 
 
 def test_registers_do_not_spill() -> None:
