@@ -11,12 +11,21 @@ from tilewright.codegen.llvm_object import compile_object
 from tilewright.codegen.task import Report, resolve
 from tilewright.core.mlir import ir, new_context
 from tilewright.dialects import tw
+from tilewright.lowering.lower_kernel import TEMPLATES
 from tilewright.lowering.to_llvm import lower_to_llvm, translate
 from tilewright.targets import Target, find
 
 COMPILE_KERNEL = "tilewright.codegen.kernel_task:compile_kernel"
 COMPILE_HOST_PROGRAM = "tilewright.codegen.kernel_task:compile_host_program"
 LOWER_KERNEL = "tilewright.lowering.lower_kernel:lower_kernel"
+
+
+def warm_up() -> None:
+    """Pay once, before the first task, for imports and for what MLIR and LLVM set up at their first use."""
+    for path in (LOWER_KERNEL, *TEMPLATES.values()):
+        resolve(path)
+    with _context(), ir.Location.unknown():
+        _to_object(ir.Module.parse("func.func @nothing() { return }"), find("cpu:x86-64-v3"), {}, _Clock(lambda _: None), ())
 
 
 class LoweredKernel(Protocol):

@@ -75,11 +75,15 @@ def replay(path: Path) -> int:
     return 0
 
 
+def _nothing() -> None:
+    """The warm-up of modules that have none."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line of the worker."""
     parser = argparse.ArgumentParser(prog="python -m tilewright.codegen.worker")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="run the task in a reproducer file and exit")
-    parser.add_argument("--preload", action="append", default=[], metavar="MODULE", help="import before the first task")
+    parser.add_argument("--preload", action="append", default=[], metavar="MODULE", help="import before the first task, and call its warm_up if it has one")
     options = parser.parse_args(arguments)
     if options.replay is not None:
         return replay(options.replay)
@@ -94,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in options.preload:
         # A module that cannot be imported is reported by the task that needs it.
         with contextlib.suppress(Exception):
-            importlib.import_module(name)
+            getattr(importlib.import_module(name), "warm_up", _nothing)()
     serve(os.fdopen(0, "rb"), replies)
     return 0
 
