@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-import tilewright
 from tilewright.codegen.compile_program import ProgramCode
 from tilewright.core.diagnostics import InputError
 from tilewright.lowering.program_interface import Port, ProgramInterface, WeightUse
 from tilewright.runtime.artifact import HEADER, MAGIC, PAGE, WEIGHT_ALIGNMENT
 from tilewright.runtime.manifest import FORMAT_VERSION
 from tilewright.targets import Target
+from tilewright.version import __version__
 
 
 class ArtifactWriter:
@@ -117,7 +117,7 @@ class ArtifactWriter:
         for entry, digest in self._hashes:
             entry["sha256"] = digest.result()
         manifest = {
-            "producer": f"tilewright {tilewright.__version__}", "entry_points": self._entry_points, "weights": self._weights,
+            "producer": f"tilewright {__version__}", "entry_points": self._entry_points, "weights": self._weights,
             "code": self._code, "report": report,
         }
         data = json.dumps(manifest, separators=(",", ":")).encode()

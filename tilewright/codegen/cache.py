@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tilewright
+from tilewright.version import __version__
 
 DEFAULT_LIMIT_BYTES = 2 << 30
 _LENGTH = struct.Struct("<Q")
@@ -136,8 +136,8 @@ def cache_key(*parts: str | bytes) -> str:
 @functools.lru_cache(maxsize=1)
 def toolchain_fingerprint() -> str:
     """Identifies everything that turns a kernel into code: our own sources, the MLIR bindings and llvmlite."""
-    parts = [tilewright.__version__, importlib.metadata.version("llvmlite")]
-    package = Path(str(tilewright.__file__)).parent
+    parts = [__version__, importlib.metadata.version("llvmlite")]
+    package = Path(__file__).parents[1]
     files = [path for folder in _COMPILER_FOLDERS for path in (package / folder).rglob("*.py")]
     bindings = importlib.util.find_spec("mlir")
     for folder in (bindings.submodule_search_locations or []) if bindings else []:

@@ -66,7 +66,7 @@ def compile_kernels(
         kernels = list(kernel_functions(module))
         tasks = {name: _task(name, op, target, lower, want_dumps, opt_level, settings or {}) for name, op in kernels}
         keys = {name: _key(op, tasks[name]) for name, op in kernels}
-        symbols = {name: _symbols(op) for name, op in kernels}
+        symbols = {name: kernel_symbols(op) for name, op in kernels}
     done: dict[str, KernelCode] = {}
     running: dict[Future[Any], str] = {}
     for name, task in tasks.items():
@@ -94,7 +94,7 @@ def compile_kernels(
         done[name] = KernelCode(name, data, symbols=symbols[name], **result)
         _tell(progress, name, len(done), len(tasks))
     if failures:
-        raise _combined(failures, list(tasks))
+        raise combined_failure(failures, list(tasks))
     return {name: done[name] for name in tasks}
 
 
@@ -110,10 +110,11 @@ def _task(
     name: str, op: ir.Operation, target: Target, lower: str, want_dumps: bool, opt_level: int, settings: Mapping[str, Any],
 ) -> Task:
     everything = {**settings, "target": target.name, "lower": lower, "dumps": want_dumps, "opt_level": opt_level}
-    return Task(name, COMPILE_KERNEL, _text(op, locations=True), everything)
+    return Task(name, COMPILE_KERNEL, kernel_text(op, locations=True), everything)
 
 
-def _text(op: ir.Operation, locations: bool) -> str:
+def kernel_text(op: ir.Operation, locations: bool) -> str:
+    """A kernel function as a module of its own."""
     alone = ir.Module.create()
     alone.body.append(op.clone())
     return str(alone.operation.get_asm(enable_debug_info=locations))
@@ -121,16 +122,17 @@ def _text(op: ir.Operation, locations: bool) -> str:
 
 def _key(op: ir.Operation, task: Task) -> str:
     """Where a kernel stands in the model's source does not change its code: locations stay out of the key."""
-    return cache_key("kernel", toolchain_fingerprint(), task.function, repr(sorted(task.settings.items())), _text(op, locations=False))
+    return cache_key("kernel", toolchain_fingerprint(), task.function, repr(sorted(task.settings.items())), kernel_text(op, locations=False))
 
 
-def _symbols(op: ir.Operation) -> tuple[str, ...]:
+def kernel_symbols(op: ir.Operation) -> tuple[str, ...]:
     """The kernel's symbols in argument order: d2 before d10."""
     names = [name for name, _, _ in read_symbols(op.attributes)]
     return tuple(sorted(names, key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]))
 
 
-def _combined(failures: Mapping[str, TilewrightError], order: list[str]) -> TilewrightError:
+def combined_failure(failures: Mapping[str, TilewrightError], order: list[str]) -> TilewrightError:
+    """The error of the first kernel that failed, which tells of the others too."""
     names = [name for name in order if name in failures]
     first = failures[names[0]]
     if not first.where:

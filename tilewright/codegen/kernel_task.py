@@ -58,8 +58,8 @@ def compile_kernel(text: str, settings: Mapping[str, Any], report: Report) -> di
     """Compile a module that holds one kernel function of level 2.
 
     Settings: `target` (a name), `lower` (`module:function` called with the module, the Target and `fast_math`, which returns a
-    LoweredKernel), `fast_math`, `opt_level`, `dumps`. Returns `object` (bytes) and JSON values: trip_count, scratch, slow_path, instruction_mix,
-    seconds and dumps.
+    LoweredKernel), `fast_math`, `opt_level`, `dumps`. Returns `object` (bytes) and JSON values: trip_count,
+    scratch, slow_path, instruction_mix, seconds and dumps.
     """
     clock = _Clock(report)
     target = find(settings["target"])

@@ -83,7 +83,9 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line of the worker."""
     parser = argparse.ArgumentParser(prog="python -m tilewright.codegen.worker")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="run the task in a reproducer file and exit")
-    parser.add_argument("--preload", action="append", default=[], metavar="MODULE", help="import before the first task, and call its warm_up if it has one")
+    parser.add_argument(
+        "--preload", action="append", default=[], metavar="MODULE", help="import before the first task, and call its warm_up if it has one"
+    )
     options = parser.parse_args(arguments)
     if options.replay is not None:
         return replay(options.replay)
