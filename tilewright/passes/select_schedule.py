@@ -13,14 +13,18 @@ from tilewright.core.registry import register_pass
 from tilewright.dialects import tw
 from tilewright.passes.schedules.attention import choose_attention_schedule
 from tilewright.passes.schedules.attribute import schedule_attribute
+from tilewright.passes.schedules.gpu import choose_gpu_schedule, mark_unsupported
 from tilewright.passes.schedules.loops import choose_loop_schedule
 from tilewright.passes.schedules.matmul import choose_matmul_schedule
 from tilewright.targets import Target, find
 
 Rule = Callable[[ir.OpView, Target], "dict[str, Any] | None"]
 
-RULES: tuple[Rule, ...] = (choose_matmul_schedule, choose_attention_schedule, choose_loop_schedule)
-"""The first rule that returns a schedule wins."""
+RULES: dict[str, tuple[Rule, ...]] = {
+    "cpu": (choose_matmul_schedule, choose_attention_schedule, choose_loop_schedule),
+    "cuda": (choose_gpu_schedule, mark_unsupported),
+}
+"""By the kind of target: the first rule that returns a schedule wins."""
 
 
 @register_pass
@@ -44,7 +48,7 @@ class SelectSchedule(Pass):
             attributes = function.operation.attributes
             if "tw.kernel" not in attributes or "tw.schedule" in attributes:
                 continue
-            schedule = next((s for rule in RULES if (s := rule(function, target)) is not None), None)
+            schedule = next((s for rule in RULES[target.kind] if (s := rule(function, target)) is not None), None)
             if schedule is None:
                 missing.append(f"{ir.StringAttr(attributes['sym_name']).value} at {tw.location_text(function.location)}")
                 continue
