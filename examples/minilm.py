@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch.export import Dim, ExportedProgram
 from transformers import AutoModel, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
 
 import tilewright
 
@@ -57,9 +58,10 @@ def model_folder() -> Path:
 
 def export(encoder: SentenceEncoder) -> ExportedProgram:
     """Export with a dynamic batch (1 to 128 sentences) and length (2 to 512 tokens)."""
-    example = torch.ones(2, 16, dtype=torch.int64)
+    # Two tensors: one given twice would be traced as one input.
+    ids, mask = torch.ones(2, 16, dtype=torch.int64), torch.ones(2, 16, dtype=torch.int64)
     sizes = {0: Dim("batch", min=1, max=128), 1: Dim("tokens", min=2, max=512)}
-    return torch.export.export(encoder, (example, example), dynamic_shapes={"input_ids": sizes, "attention_mask": sizes})
+    return torch.export.export(encoder, (ids, mask), dynamic_shapes={"input_ids": sizes, "attention_mask": sizes})
 
 
 def best_times(functions: list[Callable[[], object]], rounds: int = 30) -> list[float]:
@@ -79,6 +81,7 @@ def main() -> None:
     parser.add_argument("--target", default="native", help="see `tilewright targets`")
     arguments = parser.parse_args()
 
+    disable_progress_bar()
     folder = model_folder()
     encoder = SentenceEncoder(folder).eval()
     tokens = AutoTokenizer.from_pretrained(folder)(list(SENTENCES), padding=True, return_tensors="pt")
