@@ -102,6 +102,18 @@ def distilbert() -> ModelCase:
     return _case("distilbert", _build("DistilBertConfig", "DistilBertModel", **options), _masked_text)
 
 
+def vit() -> ModelCase:
+    options = {
+        "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 32, "patch_size": 8,
+    }  # fmt: skip
+
+    def images(batch: int, sequence: int) -> dict[str, torch.Tensor]:
+        return {"pixel_values": torch.randn(batch, 3, 32, 32, generator=torch.Generator().manual_seed(batch))}
+
+    module = _build("ViTConfig", "ViTForImageClassification", **options).eval()
+    return ModelCase("vit", module, (), images(2, 0), {"pixel_values": {0: Dim("batch", min=1, max=MAX_BATCH)}}, images)
+
+
 bert = _encoder("bert", "BertConfig", "BertForSequenceClassification")
 roberta = _encoder("roberta", "RobertaConfig", "RobertaForMaskedLM")
 modernbert = _encoder(
@@ -122,7 +134,7 @@ FIRST: dict[str, Callable[[], ModelCase]] = {"bert": bert, "roberta": roberta, "
 
 MORE: dict[str, Callable[[], ModelCase]] = {
     "qwen2": qwen2, "qwen3": qwen3, "mistral": mistral, "gemma3": gemma3, "phi3": phi3, "gpt_neox": gpt_neox, "olmo2": olmo2,
-    "distilbert": distilbert, "modernbert": modernbert,
+    "distilbert": distilbert, "modernbert": modernbert, "vit": vit,
 }  # fmt: skip
 """Models that the importer knows besides."""
 
@@ -160,9 +172,15 @@ def minilm() -> ModelCase:
 
 
 @functools.cache
+def case_of(name: str) -> ModelCase:
+    """A model of `FIRST`, `MORE` or "minilm"; made once in a process."""
+    return minilm() if name == "minilm" else {**FIRST, **MORE}[name]()
+
+
+@functools.cache
 def exported(name: str) -> torch.export.ExportedProgram:
-    """The exported program of a model of `FIRST`, `MORE` or "minilm"; made once in a process."""
+    """The exported program of `case_of(name)`; made once in a process."""
     from tilewright.frontend.torch import export_module
 
-    case = minilm() if name == "minilm" else {**FIRST, **MORE}[name]()
+    case = case_of(name)
     return export_module(case.module, case.args, case.kwargs, case.dynamic_shapes)

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch.export import Dim
 
+from tilewright.core.symbolic import parse
+from tilewright.dialects import tw
 from tilewright.dialects.tw import interpreter
 from tilewright.frontend.program import Program, build_structure
 from tilewright.frontend.torch import export_module, import_exported
@@ -45,7 +47,11 @@ def import_function(function: Callable[..., Any], *inputs: Any, dynamic: Any = N
 def run(program: Program, inputs: Sequence[Any]) -> Any:
     """Interpret a program on torch tensors; the results nest as the program says."""
     arrays = [tensor_to_array(x) for x in inputs if isinstance(x, torch.Tensor)]
-    return build_structure(program.output_structure, interpreter.run(program.module, arrays, program.weights))
+    (function,) = tw.functions(program.module)
+    types = [tw.tensor_info(a) for a in function.operation.regions[0].blocks[0].arguments]
+    symbols = interpreter.bind_symbols(types, [a.shape for a in arrays], program.input_names)
+    results = interpreter.run(program.module, arrays, program.weights)
+    return build_structure(program.output_structure, results, lambda expr: parse(expr).evaluate(symbols))
 
 
 def check(

@@ -10,13 +10,15 @@ import torch
 from torch_reference import batch, check
 
 CALLS: dict[str, Callable[[torch.Tensor], Any]] = {
-    "fills": lambda x: (torch.zeros(2, 3), torch.ones(3, dtype=torch.int32), torch.full((2,), 2.5), torch.full((2,), True), torch.full((), 3)),
+    "fills": lambda x: (torch.zeros(2, 3), torch.ones(3, dtype=torch.int32), torch.full((2,), 2.5), torch.full((2,), True),
+        torch.full((), 3)),
     "likes": lambda x: (torch.zeros_like(x), torch.ones_like(x, dtype=torch.bool), torch.full_like(x, -1.5), torch.zeros_like(x.long())),
     "news": lambda x: (x.new_zeros(2, 2), x.new_ones(3, dtype=torch.int64), x.new_full((2, 2), 7)),
     "empty": lambda x: torch.empty(3) * 0 + torch.empty_like(x)[0] * 0 + x.new_empty(3) * 0,
     "arange": lambda x: (torch.arange(5), torch.arange(2, 9), torch.arange(1, 10, 3), torch.arange(5, 0, -2), torch.arange(4.0)),
     "arange_floats": lambda x: (torch.arange(0, 1, 0.25), torch.arange(1.5, 4), torch.arange(5, dtype=torch.float32), torch.arange(0)),
-    "arange_types": lambda x: (torch.arange(3, dtype=torch.int32), torch.arange(3, dtype=torch.float64), torch.arange(0.1, 1, 0.3, dtype=torch.float64)),
+    "arange_types": lambda x: (torch.arange(3, dtype=torch.int32), torch.arange(3, dtype=torch.float64), torch.arange(0.1, 1,
+        0.3, dtype=torch.float64)),
     "linspace": lambda x: (torch.linspace(0, 1, 5), torch.linspace(-3, 2, 4), torch.linspace(2, 9, 1), torch.linspace(1, -1, 6)),
     "eye": lambda x: (torch.eye(3), torch.eye(2, 4), torch.eye(3, dtype=torch.int64)),
     "constants": lambda x: (torch.tensor([1, 2, 3]), torch.tensor(2.5), torch.tensor([True, False]), torch.tensor(3)),

@@ -61,7 +61,8 @@ def test_forms(name: str) -> None:
     check(FORMS[name], a, b, c)
 
 
-EQUATIONS = ["ij,jk->ik", "ij,jk", "bhqd,bhkd->bhqk", "bqhd,bkhd->bhqk", "bhqk,bkhd->bqhd", "i,j->ij", "bi,bi->b", "ij->ji", "ij->i", "ij->",
+EQUATIONS = ["ij,jk->ik", "ij,jk", "bhqd,bhkd->bhqk", "bqhd,bkhd->bhqk", "bhqk,bkhd->bqhd", "i,j->ij", "bi,bi->b", "ij->ji",
+    "ij->i", "ij->",
              "bij,kj->bik", "ijk,ilm->jl"]  # fmt: skip
 
 
@@ -102,3 +103,34 @@ def test_einsum_with_dynamic_sizes() -> None:
 def test_half_precision(dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     check(torch.nn.Linear(16, 8).to(dtype), torch.randn(4, 16).to(dtype))
+
+
+def test_grouped_products() -> None:
+    torch.manual_seed(0)
+    x, w = torch.randn(12, 16, dtype=torch.bfloat16), torch.randn(3, 16, 8, dtype=torch.bfloat16)
+    offsets = torch.tensor([4, 4, 12], dtype=torch.int32)
+    check(lambda x, w, o: F.grouped_mm(x, w, offs=o), x, w, offsets, tolerance=5e-2)
+
+
+CONVOLUTIONS: dict[str, tuple[torch.nn.Module, tuple[int, ...]]] = {
+    "patches": (torch.nn.Conv2d(3, 5, 4, 4), (2, 3, 8, 12)),
+    "patches_with_rest": (torch.nn.Conv2d(3, 5, (2, 4), (2, 4)), (2, 3, 7, 13)),
+    "one_element": (torch.nn.Conv1d(4, 6, 1, bias=False), (2, 4, 5)),
+    "without_batch": (torch.nn.Conv1d(4, 6, 2, 2), (4, 8)),
+    "volume": (torch.nn.Conv3d(2, 3, 2, 2), (1, 2, 4, 4, 6)),
+}
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+@pytest.mark.parametrize("core", [False, True])
+def test_convolutions_of_windows_that_do_not_overlap(name: str, core: bool) -> None:
+    torch.manual_seed(0)
+    module, shape = CONVOLUTIONS[name]
+    check(module, torch.randn(shape), core=core)
+
+
+def test_other_convolutions_are_refused() -> None:
+    with pytest.raises(UnsupportedError, match=r"(?s)kernel \[3, 3\], stride .*kernel = stride"):
+        import_function(torch.nn.Conv2d(3, 5, 3, padding=1), torch.randn(1, 3, 8, 8))
+    with pytest.raises(UnsupportedError, match="transposed convolution"):
+        import_function(torch.nn.ConvTranspose1d(3, 5, 2, 2), torch.randn(1, 3, 8))

@@ -23,11 +23,11 @@ def _randomized(module: torch.nn.Module) -> torch.nn.Module:
 
 MODULES: dict[str, tuple[torch.nn.Module, tuple[int, ...], str]] = {
     "layer_norm": (torch.nn.LayerNorm(6), (2, 3, 6), "tw.layer_norm"),
-    "layer_norm_two_dims": (torch.nn.LayerNorm((3, 6)), (2, 3, 6), "axes = 2"),
+    "layer_norm_two_dims": (torch.nn.LayerNorm([3, 6]), (2, 3, 6), "axes = 2"),
     "layer_norm_plain": (torch.nn.LayerNorm(6, elementwise_affine=False), (2, 3, 6), "tw.layer_norm"),
     "layer_norm_without_bias": (torch.nn.LayerNorm(6, bias=False), (2, 3, 6), "tw.layer_norm"),
     "rms_norm": (torch.nn.RMSNorm(6, eps=1e-6), (2, 3, 6), "tw.rms_norm"),
-    "rms_norm_two_dims": (torch.nn.RMSNorm((3, 6)), (2, 3, 6), "tw.rms_norm"),
+    "rms_norm_two_dims": (torch.nn.RMSNorm([3, 6]), (2, 3, 6), "tw.rms_norm"),
     "group_norm": (torch.nn.GroupNorm(2, 6), (2, 6, 5), "tw.group_norm"),
     "instance_norm": (torch.nn.InstanceNorm1d(6, affine=True), (2, 6, 5), "tw.group_norm"),
     "batch_norm": (torch.nn.BatchNorm1d(6), (4, 6, 5), "math.rsqrt"),

@@ -47,7 +47,8 @@ def test_unary_in_other_precisions(name: str, dtype: torch.dtype) -> None:
     check(UNARY[name], torch.linspace(0.1, 3, 17).to(dtype))
 
 
-@pytest.mark.parametrize("name", ["exp", "sqrt", "sigmoid", "neg", "abs", "square", "floor", "round", "relu", "sign", "pow2", "pow3", "clamp",
+@pytest.mark.parametrize("name", ["exp", "sqrt", "sigmoid", "neg", "abs", "square", "floor", "round", "relu", "sign", "pow2",
+    "pow3", "clamp",
                                   "div_number", "where_number", "isnan", "isinf", "isfinite", "logical_not", "rsub"])  # fmt: skip
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32])
 def test_unary_on_integers(name: str, dtype: torch.dtype) -> None:

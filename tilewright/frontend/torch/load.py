@@ -39,14 +39,15 @@ def load_pt2(path: str | os.PathLike[str], *, trusted: bool = False) -> Exported
     if not file.is_file():
         raise InputError(f"there is no file '{file}'" if not file.exists() else f"'{file}' is a directory, not a .pt2 file")
     _check_archive(file, trusted)
+    logged: list[BaseException] = []
     try:
-        with _quiet():
+        with _quiet() as logged:
             return torch.export.load(file)
     except Exception as error:
         raise InputError(
             "torch can't read the exported program",
             where=str(file),
-            why=_first_cause(error),
+            why=_first_cause(logged[0] if logged else error),
             remedy=f"export it again with torch {torch.__version__} (this one), or install the torch that wrote it",
         ) from error
 
@@ -79,7 +80,8 @@ def export_module(
 def _check_archive(file: Path, trusted: bool) -> None:
     """Refuse what isn't a readable `.pt2` archive, and pickles that could execute code."""
     if not zipfile.is_zipfile(file):
-        head = file.open("rb").read(4)
+        with file.open("rb") as stream:
+            head = stream.read(4)
         why = (
             "the file is empty" if not head
             else "it begins like a zip archive but has no directory at its end: it is truncated" if head[:2] == b"PK"
@@ -173,18 +175,31 @@ def _pickled_members(archive: zipfile.ZipFile, names: Sequence[str]) -> Iterator
                     yield f"{folder}/{entry['path_name']}"
 
 
+class _LoggedErrors(logging.Handler):
+    """Keeps the exceptions that torch logs instead of raising."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[BaseException] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[1] is not None:
+            self.errors.append(record.exc_info[1])
+
+
 @contextmanager
-def _quiet() -> Generator[None]:
-    """Without torch's warnings about its own internals: the errors that matter are raised."""
+def _quiet() -> Generator[list[BaseException]]:
+    """Without torch's warnings about its own internals; yields the errors that torch logs meanwhile."""
     logger = logging.getLogger("torch.export")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    handler = _LoggedErrors()
+    propagate, handlers = logger.propagate, logger.handlers
+    logger.propagate, logger.handlers = False, [handler]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield
+            yield handler.errors
     finally:
-        logger.setLevel(level)
+        logger.propagate, logger.handlers = propagate, handlers
 
 
 def _first_cause(error: BaseException) -> str:

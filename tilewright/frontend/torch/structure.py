@@ -24,8 +24,9 @@ def nest(spec: Any, leaves: Iterator[Structure]) -> Structure:
 
 
 def _keys(spec: Any, count: int) -> list[Any] | None:
-    if isinstance(spec.type, type) and issubclass(spec.type, tuple) and hasattr(spec.type, "_fields"):
-        return list(getattr(spec.type, "_fields"))  # noqa: B009
+    fields = getattr(spec.context, "_fields", None)
+    if fields is not None:
+        return list(fields)
     keys = spec.context[1] if isinstance(spec.context, list | tuple) and _is_defaultdict(spec) else spec.context
     if spec.type in (list, tuple) or not isinstance(keys, list | tuple) or len(keys) != count:
         return None

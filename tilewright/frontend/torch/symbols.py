@@ -108,10 +108,8 @@ class SymbolTable:
 
 
 def _bound(value: Any, default: int) -> int:
-    try:
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        return default
+    """A finite bound as a number; infinities give the default."""
+    return int(value) if isinstance(value, int) or getattr(value, "is_Integer", False) else default
 
 
 def is_symbolic(value: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tilewright.frontend.torch.ops import (
     attention,
     control,
+    convolution,
     creation,
     indexing,
     linear,
@@ -17,6 +18,6 @@ from tilewright.frontend.torch.ops import (
 from tilewright.frontend.torch.registry import HANDLERS
 
 __all__ = [
-    "HANDLERS",
-    "attention", "control", "creation", "indexing", "linear", "movement", "normalization", "pointwise", "reduction", "symbolic",
+    "HANDLERS", "attention", "control", "convolution", "creation", "indexing", "linear", "movement", "normalization", "pointwise",
+    "reduction", "symbolic",
 ]  # fmt: skip

@@ -16,12 +16,12 @@ from tilewright.frontend.torch.emitter import Emitter
 from tilewright.frontend.torch.registry import imports
 
 
-@imports("aten.softmax.int", "aten._softmax.default", "aten.special_softmax.int")
+@imports("aten.softmax.int", "aten._softmax.default")
 def softmax(emit: Emitter, x: ir.Value, dim: int, *_: object, dtype: torch.dtype | None = None) -> ir.Value:
     return _softmax(emit, x, dim, log=False)
 
 
-@imports("aten.log_softmax.int", "aten._log_softmax.default", "aten.special_log_softmax.int")
+@imports("aten.log_softmax.int", "aten._log_softmax.default")
 def log_softmax(emit: Emitter, x: ir.Value, dim: int, *_: object, dtype: torch.dtype | None = None) -> ir.Value:
     return _softmax(emit, x, dim, log=True)
 

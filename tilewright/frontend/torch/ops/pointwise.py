@@ -333,7 +333,6 @@ def glu(emit: Emitter, x: ir.Value, dim: int = -1) -> ir.Value:
 
 
 @imports("aten._to_copy.default", "aten.to.dtype", "aten.to.dtype_layout", "aten.to.device", "aten.to.other", "aten.type_as.default",
-         "aten.float.default", "aten.half.default", "aten.double.default", "aten.long.default", "aten.int.default", "aten.bool.default",
          "prims.convert_element_type.default")  # fmt: skip
 def convert(emit: Emitter, x: ir.Value, *_: object, dtype: torch.dtype | None = None, **__: object) -> ir.Value:
     """Casts. The target type is that of the node's result; device, layout and memory format mean nothing here."""
