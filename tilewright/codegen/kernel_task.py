@@ -24,8 +24,8 @@ def warm_up() -> None:
     """Pay once, before the first task, for imports and for what MLIR and LLVM set up at their first use."""
     for path in (LOWER_KERNEL, *TEMPLATES.values()):
         resolve(path)
-    with _context(), ir.Location.unknown():
-        _to_object(ir.Module.parse("func.func @nothing() { return }"), find("cpu:x86-64-v3"), {}, _Clock(lambda _: None), ())
+    with compile_context(), ir.Location.unknown():
+        _to_object(ir.Module.parse("func.func @nothing() { return }"), find("cpu:x86-64-v3"), {}, Clock(lambda _: None), ())
 
 
 class LoweredKernel(Protocol):
@@ -36,7 +36,7 @@ class LoweredKernel(Protocol):
     scratch: str
 
 
-class _Clock:
+class Clock:
     """Seconds by phase; each phase is also reported to the parent."""
 
     def __init__(self, report: Report) -> None:
@@ -46,6 +46,7 @@ class _Clock:
         self._phase = ""
 
     def enter(self, phase: str) -> None:
+        """Begin `phase`; the empty name ends the last one."""
         now = time.perf_counter()
         if self._phase:
             self.seconds[self._phase] = self.seconds.get(self._phase, 0.0) + now - self._started
@@ -61,11 +62,11 @@ def compile_kernel(text: str, settings: Mapping[str, Any], report: Report) -> di
     LoweredKernel), `fast_math`, `opt_level`, `dumps`. Returns `object` (bytes) and JSON values: trip_count,
     scratch, slow_path, instruction_mix, seconds and dumps.
     """
-    clock = _Clock(report)
+    clock = Clock(report)
     target = find(settings["target"])
     clock.enter("read")
     lower = resolve(settings["lower"])
-    with _context(), ir.Location.unknown():
+    with compile_context(), ir.Location.unknown():
         module = ir.Module.parse(text)
         clock.enter("lower")
         lowered: LoweredKernel = lower(module, target, bool(settings.get("fast_math")))
@@ -83,20 +84,21 @@ def _slow_path(module: ir.Module) -> str | None:
 
 def compile_host_program(text: str, settings: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Compile the host program, as `build_host_program` built it. Settings: `target`, `kernels` (names left to the linker), `exports`."""
-    clock = _Clock(report)
+    clock = Clock(report)
     target = find(settings["target"])
     clock.enter("read")
-    with _context(), ir.Location.unknown():
+    with compile_context(), ir.Location.unknown():
         return _to_object(ir.Module.parse(text), target, settings, clock, settings["exports"])
 
 
-def _context() -> ir.Context:
+def compile_context() -> ir.Context:
+    """A new context that knows `tw` ops."""
     context = new_context()
     tw.load(context)
     return context
 
 
-def _to_object(module: ir.Module, target: Target, settings: Mapping[str, Any], clock: _Clock, exports: Any) -> dict[str, Any]:
+def _to_object(module: ir.Module, target: Target, settings: Mapping[str, Any], clock: Clock, exports: Any) -> dict[str, Any]:
     dumps: dict[str, str] = {}
     if settings.get("dumps"):
         dumps["level3.mlir"] = str(module)
