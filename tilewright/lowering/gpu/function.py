@@ -11,7 +11,7 @@ from tilewright.lowering.gpu.memory import GLOBAL, POINTER_ALIGNMENT, global_poi
 from tilewright.lowering.gpu.sections import emit_section, lay_out
 from tilewright.lowering.gpu.shared_memory import SharedMemory
 from tilewright.lowering.loops.graph import Arrays, Constant, Graph, read_kernel
-from tilewright.lowering.loops.index_algebra import IndexSpace
+from tilewright.lowering.loops.index_algebra import IndexSpace, linear_coefficient
 from tilewright.lowering.loops.memory import Buffer
 from tilewright.lowering.loops.plan import Knobs, Section, make_plan, trace_section
 from tilewright.lowering.loops.scopes import Scopes
@@ -115,13 +115,13 @@ def _index_bits(graph: Graph) -> int:
 
 
 def _vector(graph: Graph, section: Section, emitter: DeviceEmitter, schedule: GpuSchedule) -> int:
-    """Elements of one access: as many of the widest type read along the rows (or written) as 16 bytes hold. Threads that reduce alone
-    take one element each, so that neighbouring threads read neighbouring elements."""
+    """Elements of one access: as many of the widest type that is read or written along the rows as 16 bytes hold. Threads that reduce
+    alone take one element each, so that neighbouring threads read neighbouring elements."""
     if section.demands and (section.kind != "rows" or schedule.group == 1):
         return 1
-    trace = trace_section(graph, section, emitter.plan.reductions)
-    moving = {a.node.dtype for a in trace.accesses if trace.symbols(a.address) and not isinstance(a.node, Constant)}
-    written = {node.dtype for _, node in section.outputs}
-    widest = max(BYTES[dtype] for dtype in moving | written)
-    width = max(1, min(schedule.vector, POINTER_ALIGNMENT // widest))
-    return width
+    reductions = emitter.plan.reductions
+    along = [domain.axes[-1].name for domain in (section.domain, *reductions.values()) if domain.axes]
+    trace = trace_section(graph, section, reductions)
+    read = {a.node.dtype for a in trace.accesses for name in along if linear_coefficient(a.address, name) == 1}
+    widest = max(BYTES[dtype] for dtype in read | {node.dtype for _, node in section.outputs})
+    return max(1, min(schedule.vector, POINTER_ALIGNMENT // widest))
