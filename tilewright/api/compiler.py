@@ -91,10 +91,10 @@ class Compilation:
         self.timed(phase, "" if target is None else target.name, lambda: run_pipeline(module, text, instruments))
         self.passes += timing.seconds
 
-    def dump(self, name: str, text: str) -> None:
+    def dump(self, name: str, module: ir.Module) -> None:
         if self.options.dump_dir is not None:
             self.options.dump_dir.mkdir(parents=True, exist_ok=True)
-            (self.options.dump_dir / f"{self.dumps:02}-{name}").write_text(text)
+            (self.options.dump_dir / f"{self.dumps:02}-{name}.mlir").write_text(_text(module))
             self.dumps += 1
 
 
@@ -138,11 +138,11 @@ def _run(
     module = program.module
     begin, end = ORDER.index(first), ORDER.index(last)
     with program.context:
-        compilation.dump("import.mlir", _text(module))
+        compilation.dump("import", module)
         if begin <= ORDER.index(Phase.SIMPLIFY) <= end:
             with weight_values.provided(program.weights):
                 compilation.run_passes(module, Phase.SIMPLIFY, None)
-            compilation.dump("simplify.mlir", _text(module))
+            compilation.dump("simplify", module)
         if end <= ORDER.index(Phase.SIMPLIFY):
             return CompileResult(None, _text(module), _report(compilation, []), compilation.seconds)
         compiled: list[CompiledTarget] = []
@@ -151,7 +151,7 @@ def _run(
             for phase in (Phase.FUSE, Phase.SCHEDULE, Phase.PLAN):
                 if begin <= ORDER.index(phase) <= end:
                     compilation.run_passes(own, phase, target)
-                    compilation.dump(f"{phase.value}-{_file_name(target.name)}.mlir", _text(own))
+                    compilation.dump(f"{phase.value}-{_file_name(target.name)}", own)
             if last.has_ir:
                 return CompileResult(None, _text(own), _report(compilation, []), compilation.seconds)
             compiled.append(_compile_target(compilation, own, target))

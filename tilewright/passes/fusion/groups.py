@@ -49,9 +49,10 @@ class Grouping:
         self.returned = set(ops[-1].operands) if ops else set()
         for op in ops[:-1]:
             self._place(op)
-        for op in ops[:-1]:
+        for op in reversed(ops[:-1]):
             if op in self.pending and self._needs_own_kernel(op):
                 self._new_group(op, closed=True)
+        self._find_ancestors()
 
     def _place(self, op: ir.Operation) -> None:
         match role_of(op):
@@ -138,7 +139,7 @@ class Grouping:
         op = owner.operation
         if op in self.member:
             return self.member[op] is group or group not in self.member[op].ancestors
-        return op in self.pending and all(self._only_copies_between(v, group) for v in op.operands)
+        return role_of(op) is Role.INLINE and all(self._only_copies_between(v, group) for v in op.operands)
 
     def _single_use(self, value: ir.Value) -> bool:
         return value not in self.returned and len(list(value.uses)) == 1
@@ -263,26 +264,56 @@ class Grouping:
         )
 
     def _needs_own_kernel(self, op: ir.Operation) -> bool:
-        """A pending op that someone outside kernels needs (the function's return, a reshape that stays outside)."""
+        """A pending op that cannot be copied into all its users: someone outside kernels needs it, or a kernel cannot fold it.
+
+        A unit reshape never does: outside kernels it is an alias.
+        """
+        if role_of(op) is Role.INLINE and tw.short_name(op) == "reshape":
+            return False
+        users = self._final_users(op)
+        if None in users:
+            return True
+        return role_of(op) is Role.MOVEMENT and not all(self._foldable(op, group) for group in users if group is not None)
+
+    def _final_users(self, op: ir.Operation) -> set[Group | None]:
+        """Groups that use an op, also through other pending ops; None stands for a user outside kernels."""
+        found: set[Group | None] = set()
         for result in op.results:
             if result in self.returned:
-                return True
+                found.add(None)
             for use in result.uses:
                 user = use.owner.operation
                 if user in self.member:
-                    if role_of(op) is Role.MOVEMENT and not self._foldable(op, self.member[user]):
-                        return True
+                    found.add(self.member[user])
                 elif user in self.pending:
-                    if role_of(op) is Role.MOVEMENT and not keeps_last_dim(op):
-                        return True
+                    found |= self._final_users(user)
                 else:
-                    return True
-        return False
+                    found.add(None)
+        return found
 
     def _foldable(self, op: ir.Operation, group: Group) -> bool:
         """Movement is folded into anchors that read operands by strides, and into loops when rows stay contiguous."""
-        if group.anchor == "attention":
-            return tw.short_name(op) == "transpose" and keeps_last_dim(op)
-        if group.anchor == "matmul":
-            return tw.short_name(op) == "transpose" and keeps_last_dim(op) and op.results[0] in set(group.ops[0].operands)
-        return group.closed or keeps_last_dim(op)
+        if group.anchor is None:
+            return keeps_last_dim(op)
+        anchor = group.ops[0]
+        return tw.short_name(op) == "transpose" and keeps_last_dim(op) and op.results[0] in set(anchor.operands)
+
+    def _find_ancestors(self) -> None:
+        """Ancestors of all groups anew, once every op has its place."""
+        direct = {group: {g for op in group.ops for v in op.operands for g in self._groups_behind(v)} - {group} for group in self.groups}
+        order: list[Group] = []
+        seen: set[Group] = set()
+        for root in self.groups:
+            stack = [(root, iter(direct[root]))]
+            while stack:
+                group, rest = stack[-1]
+                following = None if group in seen else next((g for g in rest if g not in seen), None)
+                if following is not None:
+                    stack.append((following, iter(direct[following])))
+                    continue
+                if group not in seen:
+                    seen.add(group)
+                    order.append(group)
+                stack.pop()
+        for group in order:
+            group.ancestors = direct[group].union(*(g.ancestors for g in direct[group]))
