@@ -41,7 +41,8 @@ def test_every_choice_is_legal(rows: object, columns: object) -> None:
     ("changes", "reason"),
     [
         ({"mr": 9, "nr": 64, "mb": 9}, "needs 41 vector registers"), ({"nr": 40}, "whole vectors of 16 lanes"),
-        ({"mr": 0}, "whole vectors"), ({"mb": 12}, "whole tiles of 8"), ({"unroll": 0}, "out of range"), ({"rhs": "sideways"}, "neither packed nor plain"),
+        ({"mr": 0}, "whole vectors"), ({"mb": 12}, "whole tiles of 8"), ({"unroll": 0}, "out of range"),
+        ({"rhs": "sideways"}, "neither packed nor plain"),
     ],
 )  # fmt: skip
 def test_illegal_schedules_say_why(changes: dict[str, int], reason: str) -> None:
