@@ -16,7 +16,8 @@ def neutral(kind: str, value_type: ir.Type) -> ir.Value:
     """The element that changes nothing, in all lanes."""
     element = element_of(value_type)
     if _is_float(value_type):
-        values = {"add": 0.0, "mul": 1.0, "max": -float("inf"), "min": float("inf")}
+        # x + -0.0 is x for every x, so the first addition disappears.
+        values = {"add": -0.0, "mul": 1.0, "max": -float("inf"), "min": float("inf")}
         return constant(value_type, values[kind.removesuffix("num")])
     bits = ir.IntegerType(element).width
     lowest, highest = (0, -1) if bits == 1 else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
@@ -61,7 +62,8 @@ def horizontal(kind: str, value: ir.Value) -> ir.Value:
     element = element_of(value.type)
     if _is_float(value.type) and kind in ("add", "mul"):
         return vector.ReductionOp(
-            element, ir.Attribute.parse(f"#vector.kind<{kind}>"), value, fastmath=ir.Attribute.parse("#arith.fastmath<reassoc>")
+            element, ir.Attribute.parse(f"#vector.kind<{kind}>"), value, acc=neutral(kind, element),
+            fastmath=ir.Attribute.parse("#arith.fastmath<reassoc>"),
         ).result
     distance = width // 2
     while distance:

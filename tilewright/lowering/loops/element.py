@@ -11,7 +11,7 @@ from tilewright.core.symbolic import Dim, Expr, symbol
 @dataclass(eq=False)
 class Lane:
     """A vectorized loop being emitted: its index symbol (the first lane of the first vector), the offsets of the vectors that one
-    step computes, with their masks, and the range of the lane index."""
+    step computes, with their masks, and the range of the lane index. `fixed`: the loop takes one step, at `low`."""
 
     name: str
     offsets: tuple[int, ...]
@@ -20,6 +20,7 @@ class Lane:
     high: Dim
     tile: str = ""
     tile_offsets: tuple[int, ...] = field(default=())
+    fixed: bool = False
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ class Emitter:
     lane_data: dict[str, ir.Value] = field(default_factory=dict)
     register_lane: Lane | None = None
     filling: Node | None = None
+    row_depth: int = 0
     slow_paths: list[str] = field(default_factory=list)
     _names: int = 0
     _guards: int = 0

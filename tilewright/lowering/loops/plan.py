@@ -23,7 +23,8 @@ class Section:
 
     `units` are the loops over independent rows; `inner` the loops inside a row that are not vectorized; `lane` the vectorized loop (None:
     scalar). With `lane_in_unit`, blocks of the lane loop are units too, and the inner loops run inside a block. `tile` is a loop that
-    is blocked together with the lane loop so that both sides of a transpose are contiguous.
+    is blocked together with the lane loop so that both sides of a transpose are contiguous. `cuts` are lane indices, in order, at which
+    a condition changes: the lane loop is split there.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Section:
     lane_block: int = 0
     rows_per_unit: int = 1
     demands: tuple[Demand, ...] = ()
+    cuts: tuple[Expr, ...] = ()
 
     @property
     def rows(self) -> Dim:
@@ -111,6 +113,8 @@ def _plan_section(
     domain, trace = _refine(graph, outputs, domain, reductions)
     section = _choose_loops(graph, outputs, domain, trace, knobs)
     section = _merge_lane(graph, section, reductions)
+    section = _merge_units(graph, section, reductions)
+    section = replace(section, cuts=_cuts(graph, section, reductions))
     return _choose_blocks(graph, section, lanes, knobs)
 
 
@@ -178,7 +182,7 @@ def _merge_reductions(graph: Graph, outputs: list[tuple[int, Node]], domain: Dom
 
 def _all_linear(trace: Trace, name: str) -> bool:
     coefficients = [linear_coefficient(a.address, name) for a in trace.accesses]
-    coefficients += [linear_coefficient(e, name) for e, _ in trace.conditions]
+    coefficients += [linear_coefficient(c.difference, name) for c in trace.conditions]
     coefficients += [linear_coefficient(e, name) for d in trace.demands for e in d.index]
     return all(c is not None for c in coefficients)
 
@@ -217,8 +221,8 @@ def _choose_loops(
     if last in inner:
         return replace(base, units=units, inner=tuple(a for a in inner if a != last), lane=last)
     if inner:
-        # The reductions need all of the last loop but not some outer one: lanes run along the last, rows along the others.
-        return replace(base, units=tuple(a for a in units if a != last), inner=inner, lane=last)
+        # Every reduction is one per element of the last loop, though it does not read along it: independent lanes all the same.
+        return replace(base, kind="columns", units=tuple(a for a in units if a != last), inner=inner, lane=last, lane_in_unit=True)
     return base
 
 
@@ -257,8 +261,52 @@ def _merge_lane(graph: Graph, section: Section, reductions: Mapping[int, Domain]
         section = replace(
             section, domain=domain, lane=lane, units=tuple(a for a in section.units if a != outer),
             inner=tuple(a for a in section.inner if a != outer),
+            demands=tuple(d for d in trace.demands if d.loop is None and not isinstance(d.node, Arrays)),
         )
     return section
+
+
+def _merge_units(graph: Graph, section: Section, reductions: Mapping[int, Domain]) -> Section:
+    """Make one loop of neighbouring unit loops where every address stays linear."""
+    position = len(section.domain.axes) - 2
+    while position >= 0:
+        outer, inner = section.domain.axes[position : position + 2]
+        if outer in section.units and inner in section.units:
+            domain = section.domain.merge(position)
+            merged = domain.axes[position]
+            trace = _trace(graph, section.outputs, domain, reductions)
+            if _all_linear(trace, merged.name):
+                units = tuple(merged if a == outer else a for a in section.units if a != inner)
+                demands = tuple(d for d in trace.demands if d.loop is None and not isinstance(d.node, Arrays))
+                section = replace(section, domain=domain, units=units, demands=demands)
+        position -= 1
+    return section
+
+
+def _cuts(graph: Graph, section: Section, reductions: Mapping[int, Domain]) -> tuple[Expr, ...]:
+    """Where along the lane a condition of the outputs changes, in provable order; nothing when the order is not known."""
+    lane = section.lane
+    if lane is None or section.tile is not None or section.lane_in_unit and section.inner:
+        return ()
+    found: list[Expr] = []
+    for comparison in trace_section(graph, section, reductions).conditions:
+        coefficient = linear_coefficient(comparison.difference, lane.name)
+        if comparison.loop is not None or coefficient is None or coefficient.constant() not in (1, -1):
+            continue
+        rest = comparison.difference - lane.index * coefficient
+        root = -rest if coefficient == 1 else rest
+        if comparison.inclusive == (coefficient == 1):
+            root = root + 1
+        if not (root.symbols() - graph.size_ranges.keys()) and root not in found:
+            found.append(root)
+    space = IndexSpace(graph.size_ranges)
+    inside = [r for r in found if space.nonnegative(r) and space.nonnegative(to_expr(lane.size) - r)] if len(found) <= 8 else []
+    ordered: list[Expr] = []
+    for root in inside:
+        position = next((i for i, other in enumerate(ordered) if space.nonnegative(other - root)), len(ordered))
+        ordered.insert(position, root)
+    in_order = all(space.nonnegative(b - a) for a, b in zip(ordered, ordered[1:]))
+    return tuple(ordered) if in_order else ()
 
 
 def _choose_blocks(graph: Graph, section: Section, lanes: int, knobs: Knobs) -> Section:

@@ -28,6 +28,8 @@ def to_scalar(emitter: Emitter, node: Reduced, index: tuple[Expr, ...], home: Sc
     """The reduction at an index without lanes: lanes run along its last loop, and are combined at the end."""
     axes = reduction_axes(emitter, node)
     scalar = lane_type(node.dtype)
+    if home.cursor is not emitter.scopes.stack[emitter.row_depth].cursor and home.depth > emitter.row_depth:
+        emitter.slow_paths.append(f"a reduction is done again in every step of another loop ({node.where or 'unknown place'})")
     vectorized = emitter.width > 1 and bool(axes)
     kind_type = ir.VectorType.get([emitter.width], scalar) if vectorized else scalar
     unroll = accumulators(node) if vectorized else 1

@@ -143,9 +143,14 @@ class Region:
         lane = self.element.lane
         if lane is None or lane.name not in expression.symbols():
             return expression
+        low, high = to_expr(lane.low), to_expr(lane.high) - 1
         name = f"{lane.name}t"
+        if lane.fixed:
+            name = f"{name}{self.element.offset}"
+            low = low + self.element.offset
+            high = high if self.element.mask is not None and not self.element.guard else low + self.emitter.width - 1
         if name not in self.emitter.space.extents:
-            self.emitter.space.redefine(name, lane.low, to_expr(lane.high) - 1)
+            self.emitter.space.redefine(name, low, high)
         return expression.substitute({lane.name: symbol(name) - self.element.offset})
 
     def _select(self, op: ir.Operation) -> Known:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from tilewright.core.mlir import arith, ir, scf
-from tilewright.core.symbolic import Dim, Expr, call, ceildiv, symbol, to_expr
+from tilewright.core.symbolic import Dim, Expr, call, ceildiv, product, symbol, to_expr
 from tilewright.lowering.loops import memory
 from tilewright.lowering.loops.domain import Axis
 from tilewright.lowering.loops.element import SCALAR, Element, Lane
@@ -33,7 +33,8 @@ def unit_count(section: Section, width: int) -> Dim:
 def emit_section(emitter: Emitter, section: Section, low: Expr, high: Expr, unroll: int) -> None:
     """Emit the units `low` to `high` (expressions over symbols of the function scope) of a section."""
     if section.tile is not None:
-        _units(emitter, section, low, high, to_expr(ceildiv(section.tile.size, emitter.width)), lambda v, b: _tiles(emitter, section, v, b))
+        bands = to_expr(ceildiv(section.tile.size, emitter.width))
+        _units(emitter, section, low, high, bands, lambda v, b: _tiles(emitter, section, v, b))
     elif section.lane is not None and section.lane_in_unit and not section.units:
         _flat(emitter, section, low, high, unroll)
     elif section.lane is not None and section.lane_in_unit:
@@ -46,13 +47,35 @@ def emit_section(emitter: Emitter, section: Section, low: Expr, high: Expr, unro
 
 
 def _row_loop(emitter: Emitter, section: Section, low: Expr, high: Expr, body: Callable[[Values], None]) -> None:
-    name = emitter.fresh("row")
+    """The rows `low` to `high`. Of several unit loops the last one stays a loop, so that indices are divided out only once per run of it."""
+    units = section.units
+    home = emitter.scopes.current
+    if len(units) < 2:
 
-    def step(row: Expr, _: State) -> State:
-        body(_unit_values(emitter, section.units, row))
+        def step(row: Expr, _: State) -> State:
+            body({axis.name: row for axis in units})
+            return []
+
+        plain_loop(emitter, home, low, high, 1, [], step, emitter.fresh("row"), size=section.rows)
+        return
+    *outer, last = units
+    length = to_expr(last.size)
+    divisor = length if length.bounds(emitter.graph.size_ranges)[0] > 0 else to_expr(call("max", length, 1))
+
+    def run(at: Expr, _: State) -> State:
+        values = _unit_values(emitter, outer, at)
+
+        def one_row(index: Expr, _: State) -> State:
+            body({**values, last.name: index})
+            return []
+
+        start, end = call("max", low - at * length, 0), call("min", high - at * length, length)
+        plain_loop(emitter, emitter.scopes.current, start, end, 1, [], one_row, emitter.fresh("row"), size=length)
         return []
 
-    plain_loop(emitter, emitter.scopes.current, low, high, 1, [], step, name, size=section.rows)
+    runs = to_expr(product(a.size for a in outer))
+    first, end = to_expr(call("floordiv", low, divisor)), to_expr(ceildiv(high, divisor))
+    plain_loop(emitter, home, first, end, 1, [], run, emitter.fresh("run"), size=runs)
 
 
 def _units(
@@ -78,6 +101,7 @@ def _unit_values(emitter: Emitter, units: Sequence[Axis], row: Expr) -> Values:
 def _flat(emitter: Emitter, section: Section, low: Expr, high: Expr, unroll: int) -> None:
     """All units are one contiguous range of lanes."""
     assert section.lane is not None
+    emitter.row_depth = emitter.scopes.current.depth
     start = low * section.lane_block
     end = to_expr(call("min", high * section.lane_block, section.lane.size))
     _compute_lanes(emitter, section, {}, start, end, unroll)
@@ -85,6 +109,7 @@ def _flat(emitter: Emitter, section: Section, low: Expr, high: Expr, unroll: int
 
 def _lane_block(emitter: Emitter, section: Section, values: Values, block: Expr, unroll: int) -> None:
     assert section.lane is not None
+    emitter.row_depth = emitter.scopes.current.depth
     start = block * section.lane_block
     divisible = to_expr(section.lane.size).divide_exactly(section.lane_block) is not None
     end = start + section.lane_block if divisible else to_expr(call("min", start + section.lane_block, section.lane.size))
@@ -95,6 +120,7 @@ def _lane_block(emitter: Emitter, section: Section, values: Values, block: Expr,
 
 
 def _row(emitter: Emitter, section: Section, values: Values, unroll: int) -> None:
+    emitter.row_depth = emitter.scopes.current.depth
     for buffer in emitter.row_buffers.values():
         buffer.ready = False
     lane = section.lane
@@ -122,7 +148,7 @@ def _registers(emitter: Emitter, axis: Axis) -> ExitStack:
     if size % width:
         masks[offsets[-1]] = memory.tail_mask(width, emitter.scopes.index(size % width))
     emitter.space.redefine(name, 0, size - 1)
-    lane = Lane(name, offsets, masks, 0, size)
+    lane = Lane(name, offsets, masks, 0, size, fixed=True)
     stack.enter_context(emitter.scopes.enter_inline(home, {name: emitter.scopes.index(0)}))
     stack.enter_context(lane_scope(emitter, lane))
     previous = emitter.register_lane
@@ -178,7 +204,21 @@ def _compute_lanes(emitter: Emitter, section: Section, values: Values, low: Expr
     if registers is not None and to_expr(registers.high) == lane.size:
         over_registers(emitter, registers, slots, body)
     else:
-        vector_loop(emitter, emitter.scopes.current, low, high, unroll, slots, body)
+        for start, end, known in _segments(section, low, high):
+            vector_loop(emitter, emitter.scopes.current, start, end, unroll, slots, body, known)
+
+
+def _segments(section: Section, low: Expr, high: Expr) -> list[tuple[Expr, Expr, tuple[Expr, Expr] | None]]:
+    """The range of lanes, split where a condition changes, each part with the range that is known to contain it."""
+    if not section.cuts or section.lane is None:
+        return [(low, high, None)]
+    points = [to_expr(0), *section.cuts, to_expr(section.lane.size)]
+    parts = []
+    for start, end in zip(points, points[1:]):
+        first = start if low == 0 else to_expr(call("max", start, low))
+        last = end if high == section.lane.size else to_expr(call("min", end, high))
+        parts.append((first, last, (start, end)))
+    return parts
 
 
 def _inside_lanes(emitter: Emitter, section: Section, values: Values, lane: Lane, inner: list[Axis]) -> None:

@@ -53,6 +53,19 @@ class Demand:
     loop: Loop
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison of `difference` with 0. Its truth changes between -1 and 0, or, when `inclusive` (<= and >), between 0 and 1."""
+
+    difference: Expr
+    inclusive: bool
+    loop: Loop
+
+
+_INCLUSIVE = (3, 4, 7, 8)
+"""Predicates of `arith.cmpi`: sle, sgt, ule, ugt."""
+
+
 @dataclass
 class Trace:
     """What evaluating some elements touches. `opaque` are index values that come from data, with the loop indices they depend on."""
@@ -60,7 +73,7 @@ class Trace:
     accesses: list[Access] = field(default_factory=list)
     demands: list[Demand] = field(default_factory=list)
     visits: list[Demand] = field(default_factory=list)
-    conditions: list[tuple[Expr, Loop]] = field(default_factory=list)
+    conditions: list[Comparison] = field(default_factory=list)
     opaque: dict[str, Symbols] = field(default_factory=dict)
     cost: dict[Loop, int] = field(default_factory=dict)
 
@@ -169,7 +182,8 @@ class Tracer:
     def _scalar(self, op: ir.Operation, values: dict[ir.Value, Expr | Symbols], loop: Loop) -> None:
         operands = [values.get(v, self.graph.sizes.get(v)) for v in op.operands]
         if op.name == "arith.cmpi" and all(isinstance(v, Expr) for v in operands):
-            self.trace.conditions.append((operands[0] - operands[1], loop))
+            inclusive = ir.IntegerAttr(op.attributes["predicate"]).value in _INCLUSIVE
+            self.trace.conditions.append(Comparison(operands[0] - operands[1], inclusive, loop))
         expressions = [v if isinstance(v, Expr) else None for v in operands]
         combined = combine_indices(op.name, expressions)
         if combined is not None:

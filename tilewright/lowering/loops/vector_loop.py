@@ -46,12 +46,12 @@ def lane_scope(emitter: Emitter, lane: Lane) -> Iterator[None]:
 
 def vector_loop(
     emitter: Emitter, home: Scope, low: Dim, high: Dim, unroll: int, slots: list[State],
-    body: Callable[[Expr, Element, State], State], full_steps: bool = False,
+    body: Callable[[Expr, Element, State], State], known: tuple[Expr, Expr] | None = None,
 ) -> list[State]:
     """Vectors of `emitter.width` elements from `low` to `high`, in `home`.
 
     `slots` are `unroll` independent states, one for each vector of a step of the main loop; the rest uses the first. `body(index, element,
-    state)` emits one vector at lane index `index` and returns the new state. `full_steps`: `high - low` is a multiple of the step.
+    state)` emits one vector at lane index `index` and returns the new state. `known`: a simpler range that contains all lanes.
     Returns the states.
     """
     width = emitter.width
@@ -60,15 +60,14 @@ def vector_loop(
     step = unroll * width
     if count is not None:
         return _static(emitter, home, low, high, count, unroll, slots, body)
+    known = known or (low, high)
     main_end = low + to_expr(call("floordiv", high - low, step)) * step
-    slots = _looped(emitter, home, low, main_end, high, unroll, slots, body)
-    if full_steps:
-        return slots
+    slots = _looped(emitter, home, low, main_end, known, unroll, slots, body)
     vector_end = main_end
     if unroll > 1:
         vector_end = low + to_expr(call("floordiv", high - low, width)) * width
-        slots[:1] = _looped(emitter, home, main_end, vector_end, high, 1, slots[:1], body)
-    slots[0] = _dynamic_tail(emitter, home, vector_end, high, slots[0], body)
+        slots[:1] = _looped(emitter, home, main_end, vector_end, known, 1, slots[:1], body)
+    slots[0] = _dynamic_tail(emitter, home, vector_end, high, known, slots[0], body)
     return slots
 
 
@@ -79,7 +78,7 @@ def _static(
     width = emitter.width
     main = count // (unroll * width) * (unroll * width)
     if main > unroll * width:
-        slots = _looped(emitter, home, low, low + main, high, unroll, slots, body)
+        slots = _looped(emitter, home, low, low + main, (low, high), unroll, slots, body)
     elif main:
         slots = _inline(emitter, home, low, high, [k * width for k in range(unroll)], slots, body, {})
     vectors = (count - main) // width
@@ -95,12 +94,12 @@ def _static(
 
 
 def _looped(
-    emitter: Emitter, home: Scope, low: Expr, end: Expr, high: Expr, unroll: int, slots: list[State],
+    emitter: Emitter, home: Scope, low: Expr, end: Expr, known: tuple[Expr, Expr], unroll: int, slots: list[State],
     body: Callable[[Expr, Element, State], State],
 ) -> list[State]:
     width = emitter.width
     name = emitter.fresh("l")
-    lane = Lane(name, tuple(k * width for k in range(unroll)), {}, low, high)
+    lane = Lane(name, tuple(k * width for k in range(unroll)), {}, *known)
     sizes = [len(s) for s in slots]
 
     def step(_: Expr, state: State) -> State:
@@ -116,7 +115,7 @@ def _inline(
 ) -> list[State]:
     """Vectors without a loop."""
     name = emitter.fresh("l")
-    lane = Lane(name, tuple(offsets), masks, start, high)
+    lane = Lane(name, tuple(offsets), masks, start, high, fixed=True)
     # The range is that of the index of each lane, not of the first.
     emitter.space.redefine(name, start, high - 1)
     with emitter.scopes.enter_inline(home, {name: emitter.scopes.index(start)}), lane_scope(emitter, lane):
@@ -132,7 +131,7 @@ def _vectors(lane: Lane, slots: list[State], body: Callable[[Expr, Element, Stat
 
 
 def _dynamic_tail(
-    emitter: Emitter, home: Scope, start: Expr, high: Expr, state: State, body: Callable[[Expr, Element, State], State]
+    emitter: Emitter, home: Scope, start: Expr, high: Expr, known: tuple[Expr, Expr], state: State, body: Callable[[Expr, Element, State], State]
 ) -> State:
     scopes = emitter.scopes
     with scopes.at(home):
@@ -140,11 +139,11 @@ def _dynamic_tail(
         is_left = arith.CmpIOp(arith.CmpIPredicate.slt, first, last).result
         branch = scf.IfOp(is_left, [v.type for v in state], has_else=bool(state))
     name = emitter.fresh("l")
-    emitter.space.redefine(name, start, high - 1)
+    emitter.space.redefine(name, known[0], known[1] - 1)
     with scopes.before(home, branch.operation), scopes.enter(branch.then_block, {name: first}):
         count = arith.SubIOp(last, first).result
         mask = memory.tail_mask(emitter.width, count)
-        lane = Lane(name, (0,), {0: mask}, start, high)
+        lane = Lane(name, (0,), {0: mask}, *known)
         with lane_scope(emitter, lane):
             scf.YieldOp(body(symbol(name), Element(lane, 0, mask), list(state)))
     if state:
