@@ -22,7 +22,7 @@ has_linker() {
 }
 
 make_environment() {
-    local python venv extras stamp
+    local python venv extras stamp stamp_file
     python=$(find_python) || return 1
     venv=${TILEWRIGHT_VENV:-.venv}
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
@@ -33,12 +33,13 @@ make_environment() {
     fi
     extras=$(IFS=,; echo "$*")
     has_linker || extras="$extras,linker"
-    stamp="$extras $("$python" -c 'import sys; print(sys.version)') $(cat pyproject.toml constraints.txt | sha256sum)"
-    if [ ! -f "$venv/stamp" ] || [ "$(cat "$venv/stamp")" != "$stamp" ]; then
+    stamp_file="$venv/installed-$extras"
+    stamp="$("$python" -c 'import sys; print(sys.version)') $(cat pyproject.toml constraints.txt | sha256sum)"
+    if [ ! -f "$stamp_file" ] || [ "$(cat "$stamp_file")" != "$stamp" ]; then
         echo "installing into $venv (the first time this takes some minutes: torch and MLIR are large)"
         "$python" -m venv "$venv" || return 1
         "$venv/bin/python" -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[$extras]" || return 1
-        echo "$stamp" >"$venv/stamp"
+        echo "$stamp" >"$stamp_file"
     fi
     PATH="$(cd "$venv/bin" && pwd):$PATH"
     export PATH
