@@ -33,7 +33,7 @@ def emit_loops(function: ir.OpView, target: Target, knobs: Knobs, fast_math: boo
     plan = make_plan(graph, width, knobs)
     with function.location, ir.InsertionPoint(function):
         level3 = _declare(graph)
-    block = level3.add_entry_block()
+        block = level3.add_entry_block()
     arguments = list(block.arguments)
     inputs, outputs = len(graph.arguments), len(graph.outputs)
     scratch = arguments[inputs + outputs]
@@ -69,7 +69,7 @@ def _declare(graph: Graph) -> func.FuncOp:
     level3 = func.FuncOp(graph.name, ir.FunctionType.get([*pointers, scratch, *numbers], []))
     no_alias = ir.DictAttr.get({"llvm.noalias": ir.UnitAttr.get()})
     level3.arg_attrs = [no_alias] * (len(pointers) + 1) + [ir.DictAttr.get({})] * len(numbers)
-    for name in ("tw.symbols", "tw.kernel", "tw.schedule"):
+    for name in ("tw.symbols", "tw.schedule"):
         if name in graph.function.operation.attributes:
             level3.operation.attributes[name] = graph.function.operation.attributes[name]
     return level3
@@ -78,10 +78,11 @@ def _declare(graph: Graph) -> func.FuncOp:
 def _bind_buffers(emitter: Emitter, inputs: list[ir.Value], outputs: list[ir.Value], function: ir.OpView) -> None:
     graph = emitter.graph
     module = function.operation.parent.opview
+    extent = emitter.scopes.lookup("hi")
     for node, pointer in zip(graph.arguments, inputs):
-        emitter.buffers[node.number] = Buffer(flat_view(pointer, node.dtype), node.dtype)
+        emitter.buffers[node.number] = Buffer(flat_view(pointer, node.dtype, extent), node.dtype)
     for node, pointer in zip(graph.outputs, outputs):
-        emitter.outputs.append(Buffer(flat_view(pointer, node.dtype), node.dtype))
+        emitter.outputs.append(Buffer(flat_view(pointer, node.dtype, extent), node.dtype))
     for node in graph.nodes:
         if isinstance(node, Constant) and not node.elements.is_splat:
             emitter.buffers[node.number] = constant_buffer(node, module, f"{graph.name}_constant{node.number}")
@@ -144,7 +145,7 @@ def _bind_rows(emitter: Emitter, plan: Plan, section: Section, scratch: ir.Value
             address = linearize(rows.output_index(section, node), node.shape)
         elif section.lane is not None and not section.lane_in_unit:
             dtype = "f32" if entry.node.dtype in ("f16", "bf16") else entry.node.dtype
-            buffer = Buffer(bytes_view(scratch, emitter.scopes.index(offset), dtype), dtype)
+            buffer = Buffer(bytes_view(scratch, emitter.scopes.index(offset), dtype, emitter.scopes.lookup("hi")), dtype)
             address = section.lane.index
             offset = offset + scratch_rows[entry.node.number]
         else:

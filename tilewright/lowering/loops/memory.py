@@ -23,26 +23,22 @@ class Buffer:
     dtype: str
 
 
-def flat_view(pointer: ir.Value, dtype: str) -> ir.Value:
-    """A rank-0 memref as a 1-D one. Its static extent is never read: addresses are checked nowhere."""
-    dynamic = ir.ShapedType.get_dynamic_size()
-    result = ir.MemRefType.get([dynamic], storage_type(dtype))
-    size = constant(ir.IndexType.get(), 1)
-    return memref.ReinterpretCastOp(
-        result, pointer, [], [size], [], ir.DenseI64ArrayAttr.get([0]), ir.DenseI64ArrayAttr.get([dynamic]), ir.DenseI64ArrayAttr.get([1])
-    ).result
+def flat_view(pointer: ir.Value, dtype: str, extent: ir.Value) -> ir.Value:
+    """A rank-0 memref as a 1-D one. `extent` is not the real one, only a number that no pass can fold into a wrong static size."""
+    result = ir.MemRefType.get([ir.ShapedType.get_dynamic_size()], storage_type(dtype))
+    return _one_dimensional(pointer, result, extent)
 
 
-def bytes_view(scratch: ir.Value, offset: ir.Value, dtype: str) -> ir.Value:
-    """A part of the scratch (`memref<i8>`) from byte `offset` on, as a 1-D memref of `dtype`."""
+def _one_dimensional(pointer: ir.Value, result: ir.MemRefType, extent: ir.Value) -> ir.Value:
+    static = [ir.DenseI64ArrayAttr.get([v]) for v in (0, ir.ShapedType.get_dynamic_size(), 1)]
+    return memref.ReinterpretCastOp(result, pointer, [], [extent], [], *static).result
+
+
+def bytes_view(scratch: ir.Value, offset: ir.Value, dtype: str, extent: ir.Value) -> ir.Value:
+    """A part of the scratch (`memref<i8>`) from byte `offset` on, as a 1-D memref of `dtype`; `extent` as for `flat_view`."""
     dynamic = ir.ShapedType.get_dynamic_size()
-    size = constant(ir.IndexType.get(), 1)
-    as_bytes = memref.ReinterpretCastOp(
-        ir.MemRefType.get([dynamic], ir.IntegerType.get_signless(8)), scratch, [], [size], [], ir.DenseI64ArrayAttr.get([0]),
-        ir.DenseI64ArrayAttr.get([dynamic]), ir.DenseI64ArrayAttr.get([1]),
-    ).result
-    result = ir.MemRefType.get([dynamic], storage_type(dtype))
-    return memref.ViewOp(result, as_bytes, offset, [size]).result
+    as_bytes = _one_dimensional(scratch, ir.MemRefType.get([dynamic], ir.IntegerType.get_signless(8)), extent)
+    return memref.ViewOp(ir.MemRefType.get([dynamic], storage_type(dtype)), as_bytes, offset, [extent]).result
 
 
 def load(emitter: Emitter, buffer: Buffer, address: Expr, element: Element) -> ir.Value:

@@ -36,7 +36,7 @@ def bind_arrays(emitter: Emitter, scratch: ir.Value) -> Dim:
         if position is not None:
             emitter.arrays[node.number] = emitter.outputs[position]
             continue
-        view = bytes_view(scratch, emitter.scopes.index(offset), node.dtype)
+        view = bytes_view(scratch, emitter.scopes.index(offset), node.dtype, emitter.scopes.lookup("hi"))
         emitter.arrays[node.number] = Buffer(view, node.dtype)
         offset = offset + to_expr(ceildiv(to_expr(element_count(node.shape)) * BYTES[node.dtype], 64)) * 64
     return offset
