@@ -122,7 +122,8 @@ def kernel_text(op: ir.Operation, locations: bool) -> str:
 
 def _key(op: ir.Operation, task: Task) -> str:
     """Where a kernel stands in the model's source does not change its code: locations stay out of the key."""
-    return cache_key("kernel", toolchain_fingerprint(), task.function, repr(sorted(task.settings.items())), kernel_text(op, locations=False))
+    text = kernel_text(op, locations=False)
+    return cache_key("kernel", toolchain_fingerprint(), task.function, repr(sorted(task.settings.items())), text)
 
 
 def kernel_symbols(op: ir.Operation) -> tuple[str, ...]:
