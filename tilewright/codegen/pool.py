@@ -25,6 +25,9 @@ from tilewright.core.isolation import Death
 PRELOAD = ("tilewright.codegen.kernel_task",)
 """What a worker imports before its first task, while the parent does other things."""
 
+_GRACE_S = 5.0
+"""How long a worker that closed its pipe may take to end."""
+
 
 class WorkerPool:
     """`jobs` worker processes; each task may take `timeout_s` seconds.
@@ -120,34 +123,34 @@ class _Worker:
         self._stopped = False
         self._lock = threading.Lock()
 
-    def ensure_running(self) -> None:
-        """Start the process if there is none. Raises WorkerError after `stop`."""
+    def ensure_running(self) -> tuple[subprocess.Popen[bytes], int]:
+        """The process, started if there is none, and the bytes that it wrote to stderr so far. Raises WorkerError after `stop`."""
         with self._lock:
-            if self._process is not None and self._process.poll() is None:
-                return
             if self._stopped:
                 raise WorkerError("the worker pool is closed")
             if self._stderr is None:
                 self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
+            written = self._stderr.seek(0, os.SEEK_END)
+            if self._process is not None and self._process.poll() is None:
+                return self._process, written
             options = [argument for name in self._preload for argument in ("--preload", name)]
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tilewright.codegen.worker", *options],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
             )
+            return self._process, written
 
     def run(self, task: Task, timeout_s: float) -> Any:
         """Do one task. Raises the task's own error, or WorkerError when the process died or took too long."""
-        self.ensure_running()
-        assert self._process is not None and self._process.stdin is not None and self._stderr is not None
-        self._stderr.seek(0, os.SEEK_END)
-        written_before = self._stderr.tell()
+        process, written_before = self.ensure_running()
+        assert process.stdin is not None
         phase = "start"
-        reader = _Reader(self._process, time.monotonic() + timeout_s)
+        payload = pickle.dumps(task)
         try:
-            payload = pickle.dumps(task)
-            self._process.stdin.write(LENGTH.pack(len(payload)) + payload)
-            self._process.stdin.flush()
+            reader = _Reader(process, time.monotonic() + timeout_s)
+            process.stdin.write(LENGTH.pack(len(payload)) + payload)
+            process.stdin.flush()
             while True:
                 kind, value = reader.next()
                 if kind == "phase":
@@ -158,10 +161,10 @@ class _Worker:
                     raise value
                 else:
                     raise _failure(task, phase, "failed by an unexpected exception", value)
-        except (EOFError, BrokenPipeError):
-            death = self._bury(None, written_before)
         except TimeoutError:
             death = self._bury(timeout_s, written_before)
+        except (EOFError, OSError, ValueError):  # ValueError: `stop` closed the pipe in the meantime.
+            death = self._bury(None, written_before)
         if self._stopped:
             raise WorkerError("the worker pool was closed", where=task.name)
         raise _failure(task, phase, f"made its worker stop: it {death}", death.evidence)
@@ -190,7 +193,11 @@ class _Worker:
                 return Death(int(signal.SIGKILL), None, timeout_s, "")
             if timeout_s is not None:
                 process.kill()
-            code = process.wait()
+            try:
+                code = process.wait(_GRACE_S)
+            except subprocess.TimeoutExpired:  # It closed its pipe and lives on.
+                process.kill()
+                code = process.wait()
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
                     with contextlib.suppress(OSError):
