@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tilewright.core.mlir import ir
+from tilewright.core.symbolic import Expr
 from tilewright.lowering.gpu import group_reduction, memory
 from tilewright.lowering.gpu.shared_memory import SharedMemory
 from tilewright.lowering.gpu.thread_loop import Chunk
@@ -15,7 +16,6 @@ from tilewright.lowering.loops.emitter import Emitter
 from tilewright.lowering.loops.graph import Argmax, Argument, Constant, Mapped, Reduced
 from tilewright.lowering.loops.index_algebra import linearize
 from tilewright.lowering.loops.scopes import Scope
-from tilewright.core.symbolic import Expr
 
 
 @dataclass(eq=False)

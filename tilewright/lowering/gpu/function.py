@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tilewright.core.diagnostics import UnsupportedError
 from tilewright.core.mlir import arith, gpu, ir, llvm
 from tilewright.core.symbolic import Dim, call, to_expr
@@ -59,7 +61,7 @@ def emit_device_kernel(function: ir.OpView, target: Target, schedule: GpuSchedul
     attributes["tw.block"] = ir.DenseI32ArrayAttr.get([schedule.block, 1, 1])
     if emitter.shared.buffers:
         attributes["workgroup_attributions"] = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), len(emitter.shared.buffers))
-    function.operation.parent.attributes["gpu.container_module"] = ir.UnitAttr.get()
+    module.operation.parent.attributes["gpu.container_module"] = ir.UnitAttr.get()
     function.operation.erase()
     return module
 
@@ -98,7 +100,8 @@ def _global_constant(node: Constant, module: ir.Block, name: str) -> Buffer:
     stored = array.astype("int8") if node.dtype == "i1" else array
     element = storage_type(node.dtype)
     raw = stored.view("uint16") if node.dtype == "bf16" else stored
-    value = ir.DenseElementsAttr.get(raw, type=ir.RankedTensorType.get([stored.size], element))
+    elements: Any = raw  # The type stubs know no arrays.
+    value = ir.DenseElementsAttr.get(elements, type=ir.RankedTensorType.get([stored.size], element))
     array_type = ir.Type.parse(f"!llvm.array<{stored.size} x {element}>")
     with ir.InsertionPoint.at_block_begin(module):
         llvm.GlobalOp(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tilewright.core.mlir import arith, gpu, ir, memref, scf
-from tilewright.core.symbolic import Expr, symbol
+from tilewright.core.symbolic import Expr
 from tilewright.lowering.gpu.thread_loop import Chunk, Values, chunk_width, for_each_chunk
 from tilewright.lowering.loops.combine import combine, neutral, tree
 from tilewright.lowering.loops.domain import Axis

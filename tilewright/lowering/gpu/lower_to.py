@@ -47,9 +47,9 @@ def lower_device_kernel(function: ir.OpView, target: Target, fast_math: bool = F
     missing = [] if is_linalg else list(unsupported_ops(function))
     if missing:
         names = sorted({op.operation.name for op in missing})
-        places = dict.fromkeys(tw.location_text(op.location) for op in missing)
+        places = dict.fromkeys(place for op in missing if (place := tw.location_text(op.location)))
         raise UnsupportedError(
-            f"no lowering of {', '.join(names)} for {target.name}", where=f"kernel {_name(function)}", why="\n".join(p for p in places if p),
+            f"no lowering of {', '.join(names)} for {target.name}", where=f"kernel {_name(function)}", why="\n".join(places),
             remedy="compile for a CPU target, which has lowerings for all ops",
         )
     schedule = _schedule(function, target, is_linalg)

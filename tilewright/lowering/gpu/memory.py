@@ -24,7 +24,7 @@ _DYNAMIC = -(2**31)
 
 def global_pointer() -> ir.Type:
     """The type of a pointer into global memory."""
-    return llvm.PointerType.get(GLOBAL)
+    return ir.Type.parse(f"!llvm.ptr<{GLOBAL}>")
 
 
 def load(emitter: DeviceEmitter, buffer: Buffer, address: Expr, element: Element) -> ir.Value:
@@ -91,7 +91,4 @@ def _alignment(buffer: Buffer, width: int) -> int:
 
 def _pointer(emitter: DeviceEmitter, buffer: Buffer, address: Expr) -> ir.Value:
     offset = arith.IndexCastUIOp(ir.IntegerType.get_signless(64), emitter.scopes.index(address)).result
-    pointer = llvm.GEPOp(buffer.view.type, buffer.view, [offset], [_DYNAMIC], storage_type(buffer.dtype), 0)
-    # The builder of the bindings drops the flags it is given.
-    pointer.operation.attributes["noWrapFlags"] = ir.IntegerAttr.get(ir.IntegerType.get_signless(32), int(llvm.GEPNoWrapFlags.inbounds))
-    return pointer.result
+    return llvm.GEPOp(buffer.view.type, buffer.view, [offset], [_DYNAMIC], storage_type(buffer.dtype), 0).result

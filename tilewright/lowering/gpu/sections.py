@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -93,20 +93,20 @@ def emit_section(emitter: DeviceEmitter, layout: Layout, threads: int, alone: bo
 def _emit_step(emitter: DeviceEmitter, layout: Layout, step: Expr, within: Expr) -> None:
     scope = emitter.scopes.current
     row = emitter.row = Row(scope, layout.group)
-    values = _dealt_values(emitter, layout, step)
+    first = _dealt_values(emitter, layout, step)
     for axis in layout.dealt:
         # Under their own names, the loops of the section stand for the values of this step.
-        expression = to_expr(values[axis.name])
+        expression = to_expr(first[axis.name])
         scope.values[axis.name] = emitter.scopes.index(expression)
         emitter.space.define(axis.name, axis.size)
     if layout.group == 1:
-        _serial(emitter, layout, values, list(layout.inside))
+        _serial(emitter, layout, first, list(layout.inside))
         return
     row.thread = emitter.fresh("t")
     scope.values[row.thread] = emitter.scopes.index(within)
     emitter.space.define(row.thread, layout.group)
     row.uniform = frozenset(emitter.graph.symbol_names) | {a.name for a in layout.dealt}
-    values = {a.name: a.index for a in layout.dealt}
+    values: Values = {a.name: a.index for a in layout.dealt}
     # Reductions that the row shares come first: later, some threads may not take part.
     for demand in sorted(layout.section.demands, key=lambda d: d.node.number):
         if all(e.symbols() <= row.uniform for e in demand.index):
@@ -118,8 +118,8 @@ def _emit_step(emitter: DeviceEmitter, layout: Layout, step: Expr, within: Expr)
 
         for_each_chunk(emitter, row, layout.inside, [], store_chunk)
     else:
-        first = arith.CmpIOp(arith.CmpIPredicate.eq, emitter.scopes.lookup(row.thread), emitter.scopes.index(0)).result
-        _store_outputs(emitter, layout.section, values, None, 1, first)
+        stores = arith.CmpIOp(arith.CmpIPredicate.eq, emitter.scopes.lookup(row.thread), emitter.scopes.index(0)).result
+        _store_outputs(emitter, layout.section, values, None, 1, stores)
 
 
 def _dealt_values(emitter: DeviceEmitter, layout: Layout, step: Expr) -> Values:

@@ -20,5 +20,5 @@ class SharedMemory:
             raise ValueError("shared memory is allocated inside a kernel")
         space = ir.Attribute.parse("#gpu.address_space<workgroup>")
         buffer_type = ir.MemRefType.get([elements], element_type, memory_space=space)
-        self.buffers.append(self.block.add_argument(buffer_type, ir.Location.current))
+        self.buffers.append(self.block.add_argument(buffer_type, self.block.owner.location))
         return self.buffers[-1]

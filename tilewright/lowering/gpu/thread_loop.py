@@ -52,7 +52,7 @@ def for_each_chunk(emitter: DeviceEmitter, row: Row, axes: Sequence[Axis], state
     sizes = (*(a.size for a in axes[:-1]), simplify_dim(last))
     count = product(sizes)
     steps = -(-count // row.group) if isinstance(count, int) else 0
-    if 0 < steps and steps * width <= REGISTER_ITEMS:
+    if steps > 0 and steps * width <= REGISTER_ITEMS:
         key = (tuple(map(str, sizes)), width)
         if key not in row.chunks:
             row.chunks[key] = _registers(emitter, row, axes, sizes, width, steps)

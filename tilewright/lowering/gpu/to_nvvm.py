@@ -8,11 +8,11 @@ intrinsics first.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tilewright.core.capture import capture, error_from, read_diagnostic
 from tilewright.core.diagnostics import InputError, PassError, UnsupportedError
-from tilewright.core.mlir import ir, llvm, passmanager
+from tilewright.core.mlir import MLIRError, ir, llvm, passmanager
 from tilewright.core.passes import Pass, option
 from tilewright.core.registry import register_pass
 from tilewright.dialects.tw.access import location_text
@@ -26,9 +26,9 @@ PIPELINE: tuple[str, ...] = (
 """Upstream passes from `gpu` to `nvvm` and `llvm`, in order; index arithmetic takes its width from the data layout of the gpu.module."""
 
 INTRINSICS: dict[str, str] = {
-    "math.absf": "llvm.fabs", "math.ceil": "llvm.ceil", "math.copysign": "llvm.copysign", "math.exp2": "llvm.exp2", "math.floor": "llvm.floor",
-    "math.fma": "llvm.fma", "math.round": "llvm.round", "math.roundeven": "llvm.roundeven", "math.sqrt": "llvm.sqrt",
-    "math.trunc": "llvm.trunc",
+    "math.absf": "llvm.fabs", "math.ceil": "llvm.ceil", "math.copysign": "llvm.copysign", "math.exp2": "llvm.exp2",
+    "math.floor": "llvm.floor", "math.fma": "llvm.fma", "math.round": "llvm.round", "math.roundeven": "llvm.roundeven",
+    "math.sqrt": "llvm.sqrt", "math.trunc": "llvm.trunc",
 }  # fmt: skip
 """The `math` ops for which the NVPTX back end has instructions (exp2 in f32 alone), and their intrinsics."""
 
@@ -61,8 +61,8 @@ def lower_to_nvvm(module: ir.Module, target: Target) -> None:
     with module.context, capture(module.context) as log:
         try:
             passmanager.PassManager.parse(f"builtin.module({text})").run(module.operation)
-        except ir.MLIRError as error:
-            reported = log.entries or [read_diagnostic(d) for d in error.error_diagnostics]
+        except MLIRError as error:
+            reported = log.entries or [read_diagnostic(d) for d in getattr(error, "error_diagnostics", ())]
             raise error_from(PassError, reported, "lowering to the nvvm dialect failed") from error
 
 
@@ -83,7 +83,7 @@ def check_translatable(gpu_module: ir.Operation) -> None:
             problems.append(f"the intrinsic {op.attributes['intrin']} at {location_text(op.location) or 'an unknown place'}")
         return ir.WalkResult.ADVANCE
 
-    gpu_module.walk(visit)
+    gpu_module.walk(visit, ir.WalkOrder.PRE_ORDER)
     if problems:
         shown = problems[:10] + ([f"and {len(problems) - 10} more"] if len(problems) > 10 else [])
         raise UnsupportedError("ops are left that cannot be translated to LLVM IR", why="\n".join(shown), remedy="run tw-gpu-to-nvvm first")
@@ -92,7 +92,8 @@ def check_translatable(gpu_module: ir.Operation) -> None:
 def translate(gpu_module: ir.Operation) -> str:
     """LLVM IR text of a `gpu.module` in the nvvm and llvm dialects. Checks it first."""
     check_translatable(gpu_module)
-    text = llvm.translate_module_to_llvmir(gpu_module)
+    bindings: Any = llvm  # The type stubs of the dialect do not know the function.
+    text = str(bindings.translate_module_to_llvmir(gpu_module))
     if not text:
         raise PassError("translation to LLVM IR gave nothing", why="MLIR reported no reason", remedy="see the dumped IR of this phase")
     return text
@@ -111,7 +112,7 @@ def _math_to_intrinsics(module: ir.Module) -> None:
                 unknown.append(f"{op.name} on {op.operands[0].type} at {location_text(op.location) or 'an unknown place'}")
         return ir.WalkResult.ADVANCE
 
-    module.operation.walk(visit)
+    module.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
     if unknown:
         raise UnsupportedError("a math op has no instruction on this GPU", why="\n".join(unknown), remedy="expand it to a polynomial first")
     for op in found:
@@ -121,7 +122,7 @@ def _math_to_intrinsics(module: ir.Module) -> None:
             "operandSegmentSizes": ir.DenseI32ArrayAttr.get([len(op.operands), 0], op.context),
         }
         with ir.InsertionPoint(op), op.location:
-            call = ir.Operation.create("llvm.call_intrinsic", results=[r.type for r in op.results], operands=list(op.operands), attributes=attributes)
+            call = ir.Operation.create("llvm.call_intrinsic", [r.type for r in op.results], list(op.operands), attributes)
         for old, new in zip(op.results, call.results):
             old.replace_all_uses_with(new)
         op.erase()

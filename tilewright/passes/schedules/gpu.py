@@ -53,7 +53,9 @@ class GpuSchedule:
     def from_attributes(values: Mapping[str, Any]) -> GpuSchedule:
         """Read the entries of `tw.schedule`; those that are absent have their defaults."""
         known = {f.name for f in dataclasses.fields(GpuSchedule)}
-        return GpuSchedule(**{"kind": POINTWISE, **{k: v for k, v in values.items() if k in known}})
+        given: dict[str, Any] = {k: v for k, v in values.items() if k in known}
+        given.setdefault("kind", POINTWISE)
+        return GpuSchedule(**given)
 
 
 def check_gpu_schedule(schedule: GpuSchedule, target: Target) -> str | None:
