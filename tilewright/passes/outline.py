@@ -43,18 +43,23 @@ def _outline(
     module: ir.Module, kernel: ir.Operation, ranges: dict[str, tuple[int, int]], outlined: dict[str, str], names: set[str]
 ) -> None:
     block = kernel.regions[0].blocks[0]
-    renamed = _symbol_names(block)
     is_weight = [not isinstance(v.owner, ir.Block) and tw.is_op(v.owner, "weight") for v in kernel.operands]
-    function = _make_function(module, kernel, block, renamed, ranges, is_weight)
-    text = str(function)
-    name = outlined.get(text)
+    renamed = _symbol_names(block)
+    # Layers repeat under the same symbols: their regions print alike, and need no function to be compared.
+    region = kernel.get_asm(use_local_scope=True).partition("({")[2] + str(is_weight)
+    name = outlined.get(region)
     if name is None:
-        name = _unique(_describe(block), names)
-        names.add(name)
-        outlined[text] = name
-        function.attributes["sym_name"] = ir.StringAttr.get(name)
-    else:
-        function.operation.erase()
+        function = _make_function(module, kernel, block, renamed, ranges, is_weight)
+        text = str(function)
+        name = outlined.get(text)
+        if name is None:
+            name = _unique(_describe(block), names)
+            names.add(name)
+            outlined[text] = name
+            function.attributes["sym_name"] = ir.StringAttr.get(name)
+        else:
+            function.operation.erase()
+        outlined[region] = name
     attributes: dict[str, ir.Attribute] = {"callee": ir.FlatSymbolRefAttr.get(name)}
     if renamed:
         attributes["symbols"] = ir.DictAttr.get({new: ir.StringAttr.get(old) for old, new in renamed.items()})
@@ -116,7 +121,7 @@ def _make_function(
         function.attributes["tw.kernel"] = ir.UnitAttr.get()
         function.attributes["tw.symbols"] = tw.symbols_attribute({new: ranges.get(old, (0, 2**31)) for old, new in renamed.items()})
         function.arg_attrs = [ir.DictAttr.get({"tw.weight": ir.UnitAttr.get()} if w else {}) for w in is_weight]
-        body = function.add_entry_block([a.location for a in block.arguments] if hasattr(block.arguments[0:1], "location") else None)
+        body = function.add_entry_block()
     mapped: dict[ir.Value, ir.Value] = dict(zip(block.arguments, body.arguments))
     with ir.InsertionPoint(body):
         for op in block.operations:

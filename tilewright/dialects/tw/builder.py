@@ -15,7 +15,6 @@ import numpy as np
 from tilewright.core.diagnostics import VerifyError
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim
-from tilewright.dialects.tw.access import location_text
 from tilewright.dialects.tw.spec import Arguments, OpSpec, encode_attribute, register_op
 from tilewright.dialects.tw.types import TensorInfo, dtype_of_array, element_type, tensor_info, tensor_type
 from tilewright.dialects.tw.verifier import check_constraints
@@ -58,8 +57,7 @@ def build_many(
     if sum(o.optional or o.variadic for o in spec.operands) > 1:
         encoded["operandSegmentSizes"] = ir.DenseI32ArrayAttr.get(segments)
     args = Arguments(infos, values, results=results)
-    where = location_text(loc or _current_location())
-    check_constraints(spec, args, where)
+    check_constraints(spec, args, loc or ir.Location.current)
     types = [tensor_type(info) for info in spec.infer(args)]
     op = ir.Operation.create(f"tw.{name}", results=types, operands=flat, attributes=encoded, loc=loc)
     return list(op.results)

@@ -6,6 +6,7 @@ A dynamic tensor type carries its shape as an encoding string (`tensor<?x384xf32
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -104,8 +105,16 @@ def tensor_type(info: TensorInfo) -> ir.RankedTensorType:
     return ir.RankedTensorType.get(sizes, element_type(info.dtype), encoding, loc=ir.Location.unknown())
 
 
+_TENSOR = re.compile(r'tensor<((?:(?:\?|\d+)x)*)([^,*]+?)(?:, "([^"]*)")?>')
+
+
 @functools.lru_cache(maxsize=65536)
-def _info_from_text(text: str, dtype: str, shape: tuple[int | None, ...], encoding: str | None) -> TensorInfo:
+def _info_from_text(text: str) -> TensorInfo:
+    match = _TENSOR.fullmatch(text)
+    if match is None:
+        raise VerifyError(f"expected a ranked tensor with a shape as its encoding, got {text}")
+    sizes, dtype, encoding = match.groups()
+    shape = tuple(None if size == "?" else int(size) for size in sizes.split("x")[:-1])
     if dtype not in BYTES:
         raise VerifyError(f"{text} has an element type that tw does not know", remedy=f"known: {', '.join(BYTES)}")
     if encoding is None:
@@ -128,15 +137,8 @@ def _info_from_text(text: str, dtype: str, shape: tuple[int | None, ...], encodi
 
 def tensor_info(value: ir.Value | ir.Type) -> TensorInfo:
     """Shape and element type of a value or type. Raises VerifyError for what is not a `tw` tensor."""
-    mlir_type = value if isinstance(value, ir.Type) else value.type
-    if not isinstance(mlir_type, ir.RankedTensorType):
-        mlir_type = ir.Type(mlir_type).maybe_downcast()
-        if not isinstance(mlir_type, ir.RankedTensorType):
-            raise VerifyError(f"expected a ranked tensor, got {mlir_type}")
-    shape = tuple(None if mlir_type.is_dynamic_dim(i) else mlir_type.get_dim_size(i) for i in range(mlir_type.rank))
-    encoding = mlir_type.encoding
-    text = None if encoding is None else ir.StringAttr(encoding).value
-    return _info_from_text(str(mlir_type), str(mlir_type.element_type), shape, text)
+    # Printing the type and looking the text up is several times faster than asking the bindings for each part.
+    return _info_from_text(str(value if isinstance(value, ir.Type) else value.type))
 
 
 def numpy_dtype(dtype: str) -> np.dtype[np.generic]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from tilewright.core.diagnostics import VerifyError
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim
@@ -12,28 +14,32 @@ from tilewright.dialects.tw.types import TensorInfo, tensor_info
 _SCALAR_DIALECTS = ("arith.", "math.")
 
 
-def check_constraints(spec: type[OpSpec], args: Arguments, where: str) -> None:
-    """Raise VerifyError, with the label, for the first constraint that does not hold."""
+def check_constraints(spec: type[OpSpec], args: Arguments, location: ir.Location) -> None:
+    """Raise VerifyError, with the label and the location, for the first constraint that does not hold."""
     for constraint in spec.constraints:
         if not constraint.holds(args):
             shown = ", ".join(f"{k}: {_show(v)}" for k, v in args.operands.items() if v is not None)
-            raise VerifyError(f"tw.{spec.name}: [{constraint.label}] {constraint.text}", where=where, why=shown)
+            raise VerifyError(
+                f"tw.{spec.name}: [{constraint.label}] {constraint.text}", where=location_text(location), why=shown
+            )
 
 
 def _show(value: object) -> str:
     return "(" + ", ".join(str(v) for v in value) + ")" if isinstance(value, tuple) else str(value)
 
 
-def verify_op(op: ir.Operation | ir.OpView) -> None:
-    """Check one `tw` op: operands, attributes, constraints, and that its result types are those that inference gives."""
-    where = location_text(op.location)
+def verify_op(op: ir.Operation | ir.OpView, owned: Collection[str] | None = None) -> None:
+    """Check one `tw` op: operands, attributes, constraints, and that its result types are those that inference gives.
+
+    `owned` are the symbols of the function around it, looked up when not given.
+    """
     spec = spec_of(op)
     try:
         _verify_regions(op, spec)
         args = arguments_of(op)
         actual = [tensor_info(r) for r in op.operation.results]
         args.results = actual
-        check_constraints(spec, args, where)
+        check_constraints(spec, args, op.location)
         known = {a.name for a in spec.attributes} | {"operandSegmentSizes"}
         for name in op.operation.attributes:
             text = name if isinstance(name, str) else name.name
@@ -41,15 +47,15 @@ def verify_op(op: ir.Operation | ir.OpView) -> None:
                 raise VerifyError(f"{op_name(op)} has no attribute '{text}'", remedy=f"it has: {', '.join(sorted(known))}")
         expected = spec.infer(args)
     except VerifyError as error:
-        error.where = error.where or where
+        error.where = error.where or location_text(op.location)
         raise
     if actual != expected:
         raise VerifyError(
             f"{op_name(op)}: result types do not follow from the operands",
-            where=where,
+            where=location_text(op.location),
             why=f"expected {_show(tuple(expected))}, got {_show(tuple(actual))}",
         )
-    _verify_symbols(op, actual, _sizes_in_attributes(spec, args))
+    _verify_symbols(op, actual, _sizes_in_attributes(spec, args), owned)
 
 
 def _verify_regions(op: ir.Operation | ir.OpView, spec: type[OpSpec]) -> None:
@@ -74,15 +80,14 @@ def _sizes_in_attributes(spec: type[OpSpec], args: Arguments) -> list[Dim]:
     return sizes
 
 
-def _verify_symbols(op: ir.Operation | ir.OpView, infos: list[TensorInfo], sizes: list[Dim]) -> None:
-    function = op.operation.parent
-    while function is not None and function.operation.name != "func.func":
-        function = function.operation.parent
-    if function is None:
+def _verify_symbols(op: ir.Operation | ir.OpView, infos: list[TensorInfo], sizes: list[Dim], owned: Collection[str] | None) -> None:
+    dims = [dim for dim in (*sizes, *(d for info in infos for d in info.shape)) if not isinstance(dim, int)]
+    if not dims:
         return
-    owned = symbols_of(function.opview)
-    for dim in (*sizes, *(d for info in infos for d in info.shape)):
-        unknown = set() if isinstance(dim, int) else dim.symbols() - owned.keys()
+    if owned is None:
+        owned = _symbols_around(op)
+    for dim in dims:
+        unknown = set() if owned is None else dim.symbols().difference(owned)
         if unknown:
             raise VerifyError(
                 f"{op_name(op)} uses the symbol '{min(unknown)}', which the function does not own",
@@ -91,27 +96,35 @@ def _verify_symbols(op: ir.Operation | ir.OpView, infos: list[TensorInfo], sizes
             )
 
 
+def _symbols_around(op: ir.Operation | ir.OpView) -> Collection[str] | None:
+    function = op.operation.parent
+    while function is not None and function.operation.name != "func.func":
+        function = function.operation.parent
+    return None if function is None else symbols_of(function.opview)
+
+
 def verify(module: ir.Module) -> None:
     """Verify all `tw` ops of a module and the scalar regions. Raises VerifyError at the first op that is wrong."""
     for function in functions(module):
+        owned = symbols_of(function)
         for region in function.operation.regions:
             for block in region.blocks:
-                _verify_block(block)
+                _verify_block(block, owned)
 
 
-def _verify_block(block: ir.Block) -> None:
+def _verify_block(block: ir.Block, owned: Collection[str]) -> None:
     for op in block.operations:
         name = short_name(op)
         if name is None:
             continue
         if name == "yield":
             continue
-        verify_op(op)
+        verify_op(op, owned)
         if name == "pointwise":
             _verify_scalar_region(op)
         elif name == "kernel":
             _verify_isolated(op)
-            _verify_block(op.operation.regions[0].blocks[0])
+            _verify_block(op.operation.regions[0].blocks[0], owned)
 
 
 def _verify_scalar_region(op: ir.OpView) -> None:
