@@ -110,3 +110,10 @@ def test_padding_modes(mode: str) -> None:
 def test_dropout_in_training_is_refused() -> None:
     with pytest.raises(UnsupportedError, match=r"(?s)dropout in training mode.*model\.eval"):
         import_function(lambda x: F.dropout(x, 0.5, True), torch.randn(3))
+
+
+def test_strides_of_contiguous_elements_mean_a_reshape() -> None:
+    x = torch.randn(4, 6)
+    check(lambda x: (x.as_strided((2, 12), (12, 1)), x.as_strided((4, 6, 1, 1), (6, 1, 6, 6))), x)
+    with pytest.raises(UnsupportedError, match="which is no reshape"):
+        import_function(lambda x: x.as_strided((3, 3), (1, 1)), x)

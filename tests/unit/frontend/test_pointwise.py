@@ -146,3 +146,9 @@ def test_dynamic_sizes_as_numbers() -> None:
 
 def test_glu() -> None:
     check(lambda x: (F.glu(x), F.glu(x, 0)), torch.randn(4, 6))
+
+
+def test_choices_among_numbers_and_rank_0_tensors() -> None:
+    x = torch.randn(2, 3)
+    check(lambda x: (torch.where(x > 0, 1.0, 0.0), torch.where(x > 0, 2, x), torch.where(x > 0, x, torch.tensor(7.0)),
+                     x.masked_fill(x > 0, torch.tensor(-1.0)), torch.where(x > 0, 1, 0)), x)  # fmt: skip

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch_reference import batch, check
+import torch.nn.functional as F
+from torch_reference import batch, check, import_function
+
+from tilewright.core.diagnostics import UnsupportedError
 
 REDUCTIONS: dict[str, Callable[[torch.Tensor], Any]] = {
     "sum": lambda x: (x.sum(), x.sum(1), x.sum((0, -1)), x.sum(0, keepdim=True), x.sum(-1, dtype=torch.float64)),
@@ -77,3 +80,11 @@ def test_without_dimensions() -> None:
 def test_unused_half_of_a_pair_is_not_computed() -> None:
     program = check(lambda x: x.max(1).values, torch.randn(3, 4))
     assert "argmax" not in str(program.module)
+
+
+def test_pooling_to_one_element() -> None:
+    x = torch.randn(2, 3, 4, 5)
+    check(lambda x: (F.adaptive_avg_pool2d(x, 1), F.adaptive_avg_pool1d(x[0], 1)), x)
+    check(lambda x: F.adaptive_avg_pool1d(x[0], 1), x, core=True)
+    with pytest.raises(UnsupportedError, match=r"pooling to \[2, 2\]"):
+        import_function(lambda x: F.adaptive_avg_pool2d(x, 2), x)

@@ -16,7 +16,7 @@ from torch_reference import batch, check, import_function
 from tilewright.core.diagnostics import UnsupportedError
 from tilewright.core.symbolic import Expr
 from tilewright.dialects import tw
-from tilewright.frontend.torch.symbols import LARGEST_SIZE, SymbolTable
+from tilewright.frontend.torch.symbols import LARGEST_SIZE, SymbolTable, decide
 
 _A, _B = (sympy.Symbol(name, positive=True, integer=True) for name in ("s77", "s5"))
 
@@ -132,3 +132,13 @@ def test_numbers_from_sizes_that_are_no_integers_are_refused() -> None:
 def test_numbers_that_change_are_refused_as_inputs() -> None:
     with pytest.raises(UnsupportedError, match="'args_1' is a number that may change"):
         import_function(lambda x, n: x * n, torch.randn(6, 5), 3, dynamic=[None, Dim.DYNAMIC])
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [(sympy.Ge(_A, 1), True), (sympy.Ge(_A, 2), None), (sympy.Gt(_A, 9), False), (sympy.Lt(_A, 10), True), (sympy.Le(_A, 0), False),
+     (sympy.Ne(_A, 10), True), (sympy.Eq(_A, 10), False), (sympy.Eq(_A, 3), None), (sympy.Gt(_A + _B, 2), True), (sympy.true, True)],
+    ids=str,
+)  # fmt: skip
+def test_conditions_that_ranges_decide(condition: Any, expected: bool | None) -> None:
+    assert decide(condition, _table()) is expected

@@ -32,7 +32,6 @@ ALTERNATIVES: dict[str, str] = {
     "randn_like": "a random tensor given as an input",
     "bernoulli": "a random tensor given as an input",
     "multinomial": "sampling outside of the model",
-    "as_strided": "view, permute and slicing",
     "polar": "cos and sin on real tensors",
     "view_as_complex": "the real and imaginary parts as separate tensors",
     "view_as_real": "the real and imaginary parts as separate tensors",

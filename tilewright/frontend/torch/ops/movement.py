@@ -20,6 +20,20 @@ def reshape(emit: Emitter, x: ir.Value, *_: object) -> ir.Value:
     return emit.reshape(x, emit.expected.shape)
 
 
+@imports("aten.as_strided.default")
+def as_strided(emit: Emitter, x: ir.Value, size: Sequence[Dim], stride: Sequence[Dim], storage_offset: Dim | None = None) -> ir.Value:
+    """Only the strides of contiguous elements, which mean a reshape; torch's decompositions make them."""
+    fake = emit.node.args[0].meta["val"]  # type: ignore[union-attr]
+    step: Dim = 1
+    dense = storage_offset in (None, 0) and fake.is_contiguous() and fake.storage_offset() == 0
+    for extent, distance in reversed(list(zip(size, stride))):
+        dense = dense and (extent == 1 or distance == step)
+        step = simplify_dim(to_expr(step) * extent)
+    if not dense or step != tw.tensor_info(x).elements:
+        emit.reject(f"as_strided with strides {list(map(str, stride))}, which is no reshape", "view, permute and slicing")
+    return emit.reshape(x, size)
+
+
 @imports("aten.alias.default", "aten.detach.default", "aten.detach_.default", "aten.clone.default", "aten.contiguous.default",
          "aten.lift_fresh_copy.default", "aten.lift_fresh.default", "aten.lift.default", "aten._conj.default", "aten.resolve_conj.default",
          "aten.resolve_neg.default", "aten.requires_grad_.default")  # fmt: skip

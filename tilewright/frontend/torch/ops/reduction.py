@@ -42,6 +42,15 @@ def mean(emit: Emitter, x: ir.Value, dims: Dims = None, keepdim: bool = False, *
     return emit.map(sc.div, total, _count(emit, x, axes), compute=compute_type(emit.dtype))
 
 
+@imports("aten.adaptive_avg_pool1d.default", "aten.adaptive_avg_pool2d.default", "aten._adaptive_avg_pool2d.default",
+         "aten.adaptive_avg_pool3d.default")  # fmt: skip
+def adaptive_avg_pool(emit: Emitter, x: ir.Value, output_size: Sequence[int]) -> ir.Value:
+    if any(size != 1 for size in output_size):
+        emit.reject(f"adaptive average pooling to {list(output_size)}", "supported: to one element, which is a mean")
+    rank = tw.tensor_info(x).rank
+    return mean(emit, x, list(range(rank - len(output_size), rank)), keepdim=True)
+
+
 @imports("aten.prod.default", "aten.prod.dim_int")
 def prod(emit: Emitter, x: ir.Value, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> ir.Value:
     wide = emit.cast(x, compute_type(emit.dtype))
