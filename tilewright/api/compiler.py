@@ -123,7 +123,6 @@ def compile_program(
     compilation = Compilation(program, options, progress or Progress(), pool)
     compilation.seconds += prior_seconds
     try:
-        pool.start()
         return _run(compilation, targets, first, last, output)
     finally:
         compilation.progress.finish()

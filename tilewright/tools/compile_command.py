@@ -16,7 +16,7 @@ from tilewright.api.phases import find_phase
 from tilewright.api.progress import Progress
 from tilewright.codegen.pool import WorkerPool
 from tilewright.core.diagnostics import InputError, ToolchainError, UnsupportedError
-from tilewright.core.options import CompileOptions
+from tilewright.core.options import CompileOptions, environment
 from tilewright.targets import find
 from tilewright.tools.terminal import progress_for
 
@@ -46,15 +46,38 @@ def run_compile(request: CompileRequest, options: CompileOptions) -> None:
     began = time.perf_counter()
     with WorkerPool(options.effective_jobs, options.effective_worker_timeout_s) as pool:
         try:
-            if options.compile_to in (None, "codegen", "artifact"):
+            known = _CompiledBefore(request, options)
+            if options.compile_to in (None, "codegen", "artifact") and not known.found:
                 pool.start()
             result = _compile(request, options, progress, pool)
+            if result.path is not None:
+                known.remember()
         except UnsupportedError as error:
             _report_unsupported(request, error)
             raise
         finally:
             progress.finish()
     _present(request, options, result, time.perf_counter() - began)
+
+
+class _CompiledBefore:
+    """Whether this file was compiled with these options before: then its kernels are cached and no worker will be needed.
+
+    A guess that costs nothing when wrong: workers start when the first kernel needs one.
+    """
+
+    def __init__(self, request: CompileRequest, options: CompileOptions) -> None:
+        from tilewright.codegen.cache import CompileCache, cache_key, toolchain_fingerprint
+
+        self._cache = CompileCache(environment().cache_dir) if options.use_cache else None
+        state = request.model.stat()
+        what = f"{request.model.resolve()} {state.st_size} {state.st_mtime_ns} {options.targets} {options.fast_math}"
+        self._key = cache_key("model", toolchain_fingerprint(), what)
+        self.found = self._cache is not None and self._cache.get(self._key) is not None
+
+    def remember(self) -> None:
+        if self._cache is not None and not self.found:
+            self._cache.put(self._key, {}, b"")
 
 
 def _check(request: CompileRequest, options: CompileOptions) -> None:
