@@ -150,10 +150,15 @@ def index_constant(value: int) -> ir.Value:
     return arith.ConstantOp(ir.IndexType.get(), value).result
 
 
+def typed_constant(mlir_type: ir.Type, value: ir.Attribute) -> ir.Value:
+    """`arith.constant` of an attribute."""
+    return ir.Operation.create("arith.constant", results=[mlir_type], attributes={"value": value}).results[0]
+
+
 def float_constant(value: float, dtype: str) -> ir.Value:
     """A float constant."""
     element = element_type(dtype)
-    return arith.ConstantOp(element, ir.FloatAttr.get(element, value)).result
+    return typed_constant(element, ir.FloatAttr.get(element, value))
 
 
 def scalar_constant(value: float, dtype: str) -> ir.Value:
@@ -161,7 +166,7 @@ def scalar_constant(value: float, dtype: str) -> ir.Value:
     if dtype in FLOATS:
         return float_constant(value, dtype)
     element = element_type(dtype)
-    return arith.ConstantOp(element, ir.IntegerAttr.get(element, int(value))).result
+    return typed_constant(element, ir.IntegerAttr.get(element, int(value)))
 
 
 def to_f32(value: ir.Value) -> ir.Value:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tilewright.core.mlir import arith, ir, linalg
 from tilewright.dialects import tw
-from tilewright.lowering.linalg.builder import LinalgBuilder
+from tilewright.lowering.linalg.builder import LinalgBuilder, typed_constant
 from tilewright.lowering.linalg.registry import lowers
 
 
 @lowers("constant")
 def constant(builder: LinalgBuilder, op: ir.OpView) -> ir.Value:
     """A dense constant stays one."""
-    return arith.ConstantOp(op.operation.results[0].type, op.operation.attributes["value"]).result
+    return typed_constant(op.operation.results[0].type, op.operation.attributes["value"])
 
 
 @lowers("dim")

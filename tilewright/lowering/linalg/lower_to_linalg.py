@@ -86,7 +86,7 @@ def lower_function(function: ir.OpView) -> ir.OpView:
                 lowered.operation.attributes[name] = operation.attributes[name]
         block = lowered.add_entry_block()
     arguments = list(block.arguments)
-    values = dict(zip(source.arguments, arguments))
+    values: dict[ir.Value, ir.Value] = dict(zip(source.arguments, arguments))
     with ir.InsertionPoint(block):
         builder = LinalgBuilder(dict(zip(names, arguments[len(old.inputs) :])), values)
         for op in source.operations:

@@ -78,8 +78,8 @@ def reverse(builder: LinalgBuilder, op: ir.OpView) -> ir.Value:
 def choose(condition: ir.Value, element: ir.Type, true: Callable[[], ir.Value], false: Callable[[], ir.Value]) -> ir.Value:
     """`scf.if` that yields one scalar: only the branch taken loads."""
     branch = scf.IfOp(condition, [element], has_else=True)
-    for block, build in ((branch.then_block, true), (branch.else_block, false)):
-        with ir.InsertionPoint(block):
+    for region, build in zip(branch.operation.regions, (true, false)):
+        with ir.InsertionPoint(region.blocks[0]):
             scf.YieldOp([build()])
     return branch.results_[0]
 

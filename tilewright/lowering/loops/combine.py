@@ -30,11 +30,9 @@ def neutral(kind: str, value_type: ir.Type) -> ir.Value:
 def combine(kind: str, lhs: ir.Value, rhs: ir.Value) -> ir.Value:
     """One step. For `maxnum` and `minnum`, `lhs` must not be NaN; a NaN in `rhs` is ignored."""
     if _is_float(lhs.type):
-        match kind:
-            case "maxnum":
-                return arith.SelectOp(arith.CmpFOp(arith.CmpFPredicate.OGT, rhs, lhs).result, rhs, lhs).result
-            case "minnum":
-                return arith.SelectOp(arith.CmpFOp(arith.CmpFPredicate.OLT, rhs, lhs).result, rhs, lhs).result
+        if kind in ("maxnum", "minnum"):
+            order = arith.CmpFPredicate.OGT if kind == "maxnum" else arith.CmpFPredicate.OLT
+            return arith.SelectOp(arith.CmpFOp(order, rhs, lhs).result, rhs, lhs).result
         build: dict[str, Callable[..., arith.AddFOp]] = {
             "add": arith.AddFOp, "mul": arith.MulFOp, "max": arith.MaximumFOp, "min": arith.MinimumFOp,
         }
@@ -58,7 +56,7 @@ def horizontal(kind: str, value: ir.Value) -> ir.Value:
     """One scalar from all lanes. Sums are reassociated into a tree; extrema use shuffles of whole vectors."""
     if not is_vector(value):
         return value
-    width = value.type.shape[0]
+    width = ir.VectorType(value.type).shape[0]
     element = element_of(value.type)
     if _is_float(value.type) and kind in ("add", "mul"):
         return vector.ReductionOp(

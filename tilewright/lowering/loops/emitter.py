@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from tilewright.core.diagnostics import UnsupportedError
 from tilewright.core.mlir import arith, ir, memref
 from tilewright.core.symbolic import Dim, Expr, parse, symbol, to_expr
+from tilewright.dialects.tw.ops.constants import elements_to_array
+from tilewright.dialects.tw.types import element_type, tensor_info
 from tilewright.lowering.loops import memory, reductions, region, transpose
 from tilewright.lowering.loops.element import Element, Lane
 from tilewright.lowering.loops.graph import (
@@ -31,7 +35,7 @@ from tilewright.lowering.loops.index_algebra import IndexSpace, delinearize, lin
 from tilewright.lowering.loops.memory import Buffer
 from tilewright.lowering.loops.plan import Plan
 from tilewright.lowering.loops.scopes import Scopes
-from tilewright.lowering.loops.types import broadcast, constant, is_vector, widen
+from tilewright.lowering.loops.types import broadcast, constant, is_vector, storage_type, widen
 from tilewright.targets import Target
 
 
@@ -135,9 +139,9 @@ class Emitter:
 
     def splat(self, elements: ir.DenseElementsAttr) -> ir.Value:
         """The scalar of a constant whose elements are all equal."""
-        value = elements.get_splat_value()
-        mlir_type = widen(elements.type.element_type)
-        return constant(mlir_type, value.value)
+        array = elements_to_array(elements)
+        mlir_type = widen(element_type(tensor_info(elements.type).dtype))
+        return constant(mlir_type, array.reshape(-1)[0].item() if array.size else 0)
 
     def _computed(self, node: Mapped | Reduced | Argmax, index: tuple[Expr, ...], element: Element) -> ir.Value:
         names = frozenset().union(*(e.symbols() for e in index)) if index else frozenset()
@@ -180,7 +184,7 @@ class Emitter:
         key = ("scalar", value)
         if key not in outermost.memo:
             op = value.owner
-            if not isinstance(op, ir.Operation | ir.OpView):
+            if isinstance(op, ir.Block):
                 raise UnsupportedError("a scalar argument is not a size", where=self.graph.name)
             operands = [self.outer_scalar(v) for v in op.operation.operands]
             with outermost.insertion_point():
@@ -261,22 +265,24 @@ class Emitter:
         return self.scopes.index(to_expr(size))
 
 
-def constant_buffer(node: Constant, module: ir.Module, name: str) -> Buffer:
-    """A dense constant as a private global of the module; returns the buffer at the current insertion point."""
-    from tilewright.dialects.tw.ops.constants import elements_to_array
-    from tilewright.lowering.loops.types import storage_type
-
+def constant_buffer(node: Constant, module_body: ir.Block, name: str) -> Buffer:
+    """A dense constant as a private global of the module with this body; returns the buffer at the current insertion point."""
     array = elements_to_array(node.elements).reshape(-1)
     stored = array.astype("int8") if node.dtype == "i1" else array
     element = storage_type(node.dtype)
     buffer_type = ir.MemRefType.get([stored.size], element)
     tensor = ir.RankedTensorType.get([stored.size], element)
     raw = stored.view("uint16") if node.dtype == "bf16" else stored
-    with ir.InsertionPoint.at_block_begin(module.body):
+    with ir.InsertionPoint.at_block_begin(module_body):
         memref.GlobalOp(
             name, ir.TypeAttr.get(buffer_type), sym_visibility=ir.StringAttr.get("private"),
-            initial_value=ir.DenseElementsAttr.get(raw, type=tensor), constant=True,
+            initial_value=_dense(np.ascontiguousarray(raw), tensor), constant=True,
         )
     view = memref.GetGlobalOp(buffer_type, name).result
     return Buffer(view, node.dtype)
 
+
+
+def _dense(array: np.ndarray, tensor: ir.Type) -> ir.Attribute:
+    get: Callable[..., ir.Attribute] = ir.DenseElementsAttr.get
+    return get(array, type=tensor)

@@ -77,7 +77,6 @@ def _declare(graph: Graph) -> func.FuncOp:
 
 def _bind_buffers(emitter: Emitter, inputs: list[ir.Value], outputs: list[ir.Value], function: ir.OpView) -> None:
     graph = emitter.graph
-    module = function.operation.parent.opview
     extent = emitter.scopes.lookup("hi")
     for node, pointer in zip(graph.arguments, inputs):
         emitter.buffers[node.number] = Buffer(flat_view(pointer, node.dtype, extent), node.dtype)
@@ -85,7 +84,7 @@ def _bind_buffers(emitter: Emitter, inputs: list[ir.Value], outputs: list[ir.Val
         emitter.outputs.append(Buffer(flat_view(pointer, node.dtype, extent), node.dtype))
     for node in graph.nodes:
         if isinstance(node, Constant) and not node.elements.is_splat:
-            emitter.buffers[node.number] = constant_buffer(node, module, f"{graph.name}_constant{node.number}")
+            emitter.buffers[node.number] = constant_buffer(node, function.operation.block, f"{graph.name}_constant{node.number}")
 
 
 def _trip_count(plan: Plan, width: int) -> Dim:

@@ -262,7 +262,7 @@ def _read_generic(graph: Graph, op: ir.Operation) -> None:
     maps = [ir.AffineMapAttr(a).value for a in ir.ArrayAttr(op.attributes["indexing_maps"])]
     iterators = [str(a) for a in ir.ArrayAttr(op.attributes["iterator_types"])]
     reduced = tuple(i for i, text in enumerate(iterators) if "reduction" in text)
-    input_count = list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))[0]
+    input_count = next(iter(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"])))
     operands = list(op.operands)
     sizes: list[Dim | None] = [None] * len(iterators)
     for operand, indexing in zip(operands, maps, strict=True):
@@ -280,7 +280,7 @@ def _read_generic(graph: Graph, op: ir.Operation) -> None:
         out_map = maps[input_count + result]
         if not all(isinstance(r, ir.AffineDimExpr) for r in out_map.results):
             raise UnsupportedError("an output map of linalg.generic is not a permutation of dimensions", where=where)
-        dims = tuple(r.position for r in out_map.results)
+        dims = tuple(r.position for r in out_map.results if isinstance(r, ir.AffineDimExpr))
         info = tensor_info(op.results[result])
         number = len(graph.nodes)
         if not reduced:
@@ -297,7 +297,7 @@ def _read_generic(graph: Graph, op: ir.Operation) -> None:
 def _split_combiner(value: ir.Value, accumulator: ir.Value, where: str) -> tuple[str, ir.Value]:
     """`(kind, contribution)` of a region that yields `accumulator <op> contribution`."""
     owner = value.owner
-    combiner = owner if isinstance(owner, ir.Operation | ir.OpView) else None
+    combiner = None if isinstance(owner, ir.Block) else owner
     uses = len(list(accumulator.uses))
     if combiner is not None and combiner.operation.name in COMBINERS and uses == 1:
         operands = list(combiner.operation.operands)
@@ -317,11 +317,13 @@ def affine_to_index(expression: ir.AffineExpr, dims: Sequence[Expr]) -> Expr:
         return dims[expression.position]
     if isinstance(expression, ir.AffineConstantExpr):
         return to_expr(expression.value)
+    if not isinstance(expression, ir.AffineBinaryExpr):
+        raise UnsupportedError(f"an indexing map with {expression}")
     lhs, rhs = (affine_to_index(e, dims) for e in (expression.lhs, expression.rhs))
     if isinstance(expression, ir.AffineAddExpr):
         return lhs + rhs
     if isinstance(expression, ir.AffineMulExpr):
         return lhs * rhs
-    name = {ir.AffineModExpr: "mod", ir.AffineFloorDivExpr: "floordiv", ir.AffineCeilDivExpr: "ceildiv"}[type(expression)]
+    name = "mod" if isinstance(expression, ir.AffineModExpr) else "floordiv" if isinstance(expression, ir.AffineFloorDivExpr) else "ceildiv"
     return to_expr(call(name, lhs, rhs))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from tilewright.core.symbolic import Dim, Expr, parse, product, simplify_dim, to_expr
 from tilewright.lowering.loops.domain import Axis, Domain, reduction_domain, shape_domain
@@ -286,7 +287,7 @@ def _merge_units(graph: Graph, section: Section, reductions: Mapping[int, Domain
 def _cuts(graph: Graph, section: Section, reductions: Mapping[int, Domain]) -> tuple[Expr, ...]:
     """Where along the lane a condition of the outputs changes, in provable order; nothing when the order is not known."""
     lane = section.lane
-    if lane is None or section.tile is not None or section.lane_in_unit and section.inner:
+    if lane is None or section.tile is not None or (section.lane_in_unit and section.inner):
         return ()
     found: list[Expr] = []
     for comparison in trace_section(graph, section, reductions).conditions:
@@ -305,7 +306,7 @@ def _cuts(graph: Graph, section: Section, reductions: Mapping[int, Domain]) -> t
     for root in inside:
         position = next((i for i, other in enumerate(ordered) if space.nonnegative(other - root)), len(ordered))
         ordered.insert(position, root)
-    in_order = all(space.nonnegative(b - a) for a, b in zip(ordered, ordered[1:]))
+    in_order = all(space.nonnegative(b - a) for a, b in pairwise(ordered))
     return tuple(ordered) if in_order else ()
 
 

@@ -88,6 +88,8 @@ class Region:
                 return self._select(op)
             case "arith.cmpi" if isinstance(op.operands[0].type, ir.IndexType):
                 return self._compare(op)
+            case _:
+                pass
         if isinstance(value.type, ir.IndexType):
             combined = self._combined(op)
             if combined is not None:
@@ -136,7 +138,8 @@ class Region:
             case "eq" | "ne":
                 apart = space.less(lhs, rhs) or space.less(rhs, lhs)
                 return None if not apart else known.predicate == "ne"
-        return None
+            case _:
+                return None
 
     def _per_lane(self, expression: Expr) -> Expr:
         """The expression over the index of each lane, whose range is that of the loop: `lane + offset + t` is one index."""
@@ -189,8 +192,8 @@ class Region:
         result_type = ir.VectorType.get([self.emitter.width], scalar) if vectorized else scalar
         branch = scf.IfOp(flag, [result_type], has_else=True)
         scopes = self.emitter.scopes
-        for result, block in zip(results, (branch.then_block, branch.else_block)):
-            with scopes.enter(block, {}, guarded=True):
+        for result, part in zip(results, branch.operation.regions):
+            with scopes.enter(part.blocks[0], {}, guarded=True):
                 inner = Region(self.emitter, self.stage, self.iteration, self.element)
                 chosen = inner.data(result)
                 scf.YieldOp([broadcast(chosen, self.emitter.width) if vectorized else chosen])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from itertools import pairwise
 
 from tilewright.core.mlir import arith, ir, scf
 from tilewright.core.symbolic import Dim, Expr, call, ceildiv, product, symbol, to_expr
@@ -47,7 +48,7 @@ def emit_section(emitter: Emitter, section: Section, low: Expr, high: Expr, unro
 
 
 def _row_loop(emitter: Emitter, section: Section, low: Expr, high: Expr, body: Callable[[Values], None]) -> None:
-    """The rows `low` to `high`. Of several unit loops the last one stays a loop, so that indices are divided out only once per run of it."""
+    """The rows `low` to `high`. Of several unit loops the last one stays a loop, so that indices are divided out once per run of it."""
     units = section.units
     home = emitter.scopes.current
     if len(units) < 2:
@@ -214,7 +215,7 @@ def _segments(section: Section, low: Expr, high: Expr) -> list[tuple[Expr, Expr,
         return [(low, high, None)]
     points = [to_expr(0), *section.cuts, to_expr(section.lane.size)]
     parts = []
-    for start, end in zip(points, points[1:]):
+    for start, end in pairwise(points):
         first = start if low == 0 else to_expr(call("max", start, low))
         last = end if high == section.lane.size else to_expr(call("min", end, high))
         parts.append((first, last, (start, end)))
@@ -280,8 +281,8 @@ def _tiles(emitter: Emitter, section: Section, values: Values, block: Expr) -> N
         flag = flags[0] if len(flags) == 1 else arith.AndIOp(*flags).result
         branch = scf.IfOp(flag, has_else=True)
         home = scopes.current
-        for target, emit in ((branch.then_block, _tile_band), (branch.else_block, _strided)):
-            with scopes.before(home, branch.operation), scopes.enter(target, {}):
+        for part, emit in zip(branch.operation.regions, (_tile_band, _strided)):
+            with scopes.before(home, branch.operation), scopes.enter(part.blocks[0], {}):
                 emit(emitter, section, values, block)
                 scf.YieldOp([])
 

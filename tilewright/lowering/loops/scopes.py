@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -48,7 +48,7 @@ class Scopes:
         return self.stack[-1]
 
     @contextmanager
-    def enter(self, block: ir.Block, values: dict[str, ir.Value], guarded: bool = False) -> Iterator[Scope]:
+    def enter(self, block: ir.Block, values: dict[str, ir.Value], guarded: bool = False) -> Generator[Scope]:
         """Open a scope that defines loop indices; code inside goes to `block`."""
         scope = Scope(Cursor(block), len(self.stack), dict(values), guarded=guarded)
         self.stack.append(scope)
@@ -59,7 +59,7 @@ class Scopes:
             self.stack.pop()
 
     @contextmanager
-    def enter_inline(self, home: Scope, values: dict[str, ir.Value]) -> Iterator[Scope]:
+    def enter_inline(self, home: Scope, values: dict[str, ir.Value]) -> Generator[Scope]:
         """Open a scope that defines loop indices but whose code goes where `home`'s goes: a loop of one step."""
         scope = Scope(home.cursor, len(self.stack), dict(values), guarded=home.guarded)
         self.stack.append(scope)
@@ -70,7 +70,7 @@ class Scopes:
             self.stack.pop()
 
     @contextmanager
-    def at(self, scope: Scope) -> Iterator[None]:
+    def at(self, scope: Scope) -> Generator[None]:
         """While inside, code goes to `scope`."""
         previous = self.active
         self.active = scope
@@ -81,7 +81,7 @@ class Scopes:
             self.active = previous
 
     @contextmanager
-    def before(self, scope: Scope, op: ir.Operation) -> Iterator[None]:
+    def before(self, scope: Scope, op: ir.Operation) -> Generator[None]:
         """While inside, code that belongs to `scope` goes before `op`, which stands where the scope's code went until now."""
         previous = scope.cursor.anchor
         scope.cursor.anchor = op

@@ -14,7 +14,6 @@ from tilewright.lowering.loops.domain import Domain, reduction_domain
 from tilewright.lowering.loops.graph import (
     Argmax,
     Argument,
-    Arrays,
     Constant,
     Filled,
     Graph,
@@ -129,7 +128,7 @@ class Tracer:
                 self.trace.demands.append(Demand(node, index, loop))
                 at = self.space.define(f"a{node.number}", source.shape[node.dim])
                 self.value(source, node.source_index(index, at), node)
-            case Arrays():
+            case _:
                 self.trace.demands.append(Demand(node, index, loop))
         return frozenset().union(*(self.trace.symbols(e) for e in index)) if index else frozenset()
 
@@ -181,10 +180,10 @@ class Tracer:
 
     def _scalar(self, op: ir.Operation, values: dict[ir.Value, Expr | Symbols], loop: Loop) -> None:
         operands = [values.get(v, self.graph.sizes.get(v)) for v in op.operands]
-        if op.name == "arith.cmpi" and all(isinstance(v, Expr) for v in operands):
-            inclusive = ir.IntegerAttr(op.attributes["predicate"]).value in _INCLUSIVE
-            self.trace.conditions.append(Comparison(operands[0] - operands[1], inclusive, loop))
         expressions = [v if isinstance(v, Expr) else None for v in operands]
+        if op.name == "arith.cmpi" and expressions[0] is not None and expressions[1] is not None:
+            inclusive = ir.IntegerAttr(op.attributes["predicate"]).value in _INCLUSIVE
+            self.trace.conditions.append(Comparison(expressions[0] - expressions[1], inclusive, loop))
         combined = combine_indices(op.name, expressions)
         if combined is not None:
             values[op.results[0]] = self.space.simplify(combined)

@@ -9,7 +9,10 @@ from __future__ import annotations
 from tilewright.core.mlir import arith, ir, vector
 from tilewright.dialects.tw.types import BYTES, element_type
 
-__all__ = ["BYTES", "broadcast", "constant", "element_of", "from_memory", "is_vector", "lane_type", "shaped_like", "storage_type", "to_memory", "widen", "zero"]
+__all__ = [
+    "BYTES", "broadcast", "constant", "element_of", "from_memory", "is_vector", "lane_type", "shaped_like", "storage_type", "to_memory",
+    "widen", "zero",
+]  # fmt: skip
 
 
 def storage_type(dtype: str) -> ir.Type:
@@ -29,7 +32,7 @@ def is_vector(value: ir.Value) -> bool:
 
 def shaped_like(value: ir.Value, element: ir.Type) -> ir.Type:
     """`element` with the lanes of `value`."""
-    return ir.VectorType.get(list(value.type.shape), element) if is_vector(value) else element
+    return ir.VectorType.get(list(ir.VectorType(value.type).shape), element) if is_vector(value) else element
 
 
 def element_of(mlir_type: ir.Type) -> ir.Type:
@@ -86,7 +89,7 @@ def constant(mlir_type: ir.Type, value: float | int | bool) -> ir.Value:
         attribute = ir.FloatAttr.get(element, float(value))
     if isinstance(mlir_type, ir.VectorType):
         attribute = ir.DenseElementsAttr.get_splat(mlir_type, attribute)
-    return arith.ConstantOp(mlir_type, attribute).result
+    return ir.Operation.create("arith.constant", results=[mlir_type], attributes={"value": attribute}).results[0]
 
 
 def zero(mlir_type: ir.Type) -> ir.Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -27,15 +27,15 @@ def plain_loop(
     scopes = emitter.scopes
     index = emitter.space.define(name, to_expr(high) - low, low) if size is None else emitter.space.define(name, size)
     with scopes.at(home):
-        bounds = [scopes.index(to_expr(v)) for v in (low, high, step)]
-        loop = scf.ForOp(*bounds, list(state))
+        first, last, by = (scopes.index(to_expr(v)) for v in (low, high, step))
+        loop = scf.ForOp(first, last, by, list(state))
     with scopes.before(home, loop.operation), scopes.enter(loop.body, {name: loop.induction_variable}):
         scf.YieldOp(body(index, list(loop.inner_iter_args)))
     return list(loop.results_)
 
 
 @contextmanager
-def lane_scope(emitter: Emitter, lane: Lane) -> Iterator[None]:
+def lane_scope(emitter: Emitter, lane: Lane) -> Generator[None]:
     """While inside, the lane's symbol is one that has lanes."""
     emitter.lanes[lane.name] = lane
     try:
@@ -131,7 +131,8 @@ def _vectors(lane: Lane, slots: list[State], body: Callable[[Expr, Element, Stat
 
 
 def _dynamic_tail(
-    emitter: Emitter, home: Scope, start: Expr, high: Expr, known: tuple[Expr, Expr], state: State, body: Callable[[Expr, Element, State], State]
+    emitter: Emitter, home: Scope, start: Expr, high: Expr, known: tuple[Expr, Expr], state: State,
+    body: Callable[[Expr, Element, State], State],
 ) -> State:
     scopes = emitter.scopes
     with scopes.at(home):
@@ -147,7 +148,7 @@ def _dynamic_tail(
         with lane_scope(emitter, lane):
             scf.YieldOp(body(symbol(name), Element(lane, 0, mask), list(state)))
     if state:
-        with ir.InsertionPoint(branch.else_block):
+        with ir.InsertionPoint(branch.operation.regions[1].blocks[0]):
             scf.YieldOp(list(state))
     return list(branch.results_)
 

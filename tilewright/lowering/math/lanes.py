@@ -61,7 +61,7 @@ class Lanes:
             attribute = ir.FloatAttr.get(element, value)
         if isinstance(like, ir.VectorType):
             attribute = ir.DenseElementsAttr.get_splat(like, attribute)
-        return arith.ConstantOp(like, attribute).result
+        return ir.Operation.create("arith.constant", results=[like], attributes={"value": attribute}).results[0]
 
     def _of(self, value: Operand, like: ir.Type) -> ir.Value:
         return value if isinstance(value, ir.Value) else self.constant(value, like)

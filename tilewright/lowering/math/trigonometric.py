@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from tilewright.core.mlir import arith, ir, scf
 from tilewright.lowering.math.lanes import Lanes
@@ -54,7 +55,7 @@ def _reduce_exact(lanes: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value]:
         lanes.or_int(
             lanes.shift_left(word_here, shift), lanes.shift_right_logical(lanes.shift_right_logical(word_next, 1), back)
         )
-        for word_here, word_next in zip(words, words[1:])
+        for word_here, word_next in pairwise(words)
     )
     wide = [arith.ExtUIOp(i64, w).result for w in (mantissa, high, middle, low)]
     product = lanes.mul_int(wide[0], wide[3])
@@ -85,7 +86,7 @@ def _reduce(lanes: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value]:
     with ir.InsertionPoint(branch.then_block):
         exact_quadrant, exact_r = _reduce_exact(lanes, x)
         scf.YieldOp([lanes.select(large, exact_quadrant, quadrant), lanes.select(large, exact_r, r)])
-    with ir.InsertionPoint(branch.else_block):
+    with ir.InsertionPoint(branch.operation.regions[1].blocks[0]):
         scf.YieldOp([quadrant, r])
     results: Sequence[ir.Value] = list(branch.results_)
     return results[0], results[1]

@@ -24,8 +24,8 @@ MAX_UNROLL = 8
 
 @dataclass(frozen=True)
 class LoopSchedule:
-    """How a loop kernel runs. `unroll`: vectors in one step of the main loop (0: by the cost of the body). `rows_per_unit`: rows in one unit of
-    parallel work (0: by their size)."""
+    """How a loop kernel runs. `unroll`: vectors in one step of the main loop (0: by the cost of the body). `rows_per_unit`: rows in one
+    unit of parallel work (0: by their size)."""
 
     kind: str
     unroll: int = 0
@@ -40,7 +40,9 @@ class LoopSchedule:
     def from_attributes(values: Mapping[str, Any]) -> LoopSchedule:
         """Read the entries of `tw.schedule`; those that are absent have their defaults."""
         known = {f.name for f in dataclasses.fields(LoopSchedule)}
-        return LoopSchedule(**{"kind": "rows", **{k: v for k, v in values.items() if k in known}})
+        given: dict[str, Any] = {k: v for k, v in values.items() if k in known}
+        given.setdefault("kind", "rows")
+        return LoopSchedule(**given)
 
 
 def check_loop_schedule(schedule: LoopSchedule, target: Target) -> str | None:
