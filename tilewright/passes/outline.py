@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -172,16 +171,30 @@ def _attribute_name(attribute: object) -> str:
     return attribute if isinstance(attribute, str) else attribute.name  # type: ignore[attr-defined]
 
 
+_UNNAMED = ("constant", "iota", "dim", "reshape", "broadcast", "unpack", "yield")
+_LONGEST = 4
+
+
 def _describe(block: ir.Block) -> str:
-    """A readable name: the ops in order, repeated ones once, what is copied in left out."""
+    """A readable name: the ops in order, repeated ones once, pointwise ops by what they compute: `matmul_add_erf`."""
     words: list[str] = []
     for op in block.operations:
         name = tw.short_name(op) or ""
-        if name in ("constant", "iota", "dim", "reshape", "broadcast", "yield"):
-            continue
-        if not words or words[-1] != name:
-            words.append(name)
-    return re.sub(r"\W", "_", "_".join(words[:4])) or "kernel"
+        for word in _pointwise_words(op) if name == "pointwise" else () if name in _UNNAMED else (name,):
+            if not words or words[-1] != word:
+                words.append(word)
+    return "_".join(words[:_LONGEST]) or "copy"
+
+
+def _pointwise_words(op: ir.OpView) -> list[str]:
+    """The math functions of a pointwise region, after its first arithmetic op: `add`, `mul_tanh`, `cast`."""
+    names = [inner.operation.name for inner in tw.body(op).operations]
+    arithmetic = [n.removeprefix("arith.").rstrip("fi") for n in names if n in _ARITHMETIC]
+    functions = list(dict.fromkeys(n.removeprefix("math.") for n in names if n.startswith("math.")))
+    return (arithmetic[:1] + functions[:2]) or ["map"]
+
+
+_ARITHMETIC = {f"arith.{name}{kind}" for name in ("add", "sub", "mul", "div", "cmp") for kind in ("f", "i")}
 
 
 def _unique(name: str, taken: set[str]) -> str:
