@@ -60,7 +60,7 @@ def outer(emit: Emitter, lhs: ir.Value, rhs: ir.Value) -> ir.Value:
     return emit.map(sc.mul, emit.unsqueeze(lhs, 1), rhs)
 
 
-@imports("aten._grouped_mm.default", "transformers.grouped_mm_fallback.default")
+@imports("aten._grouped_mm.default")
 def grouped_mm(
     emit: Emitter, lhs: ir.Value, rhs: ir.Value, offs: ir.Value | None = None, bias: ir.Value | None = None, *_: object, **__: object
 ) -> ir.Value:
