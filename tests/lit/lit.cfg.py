@@ -36,7 +36,7 @@ config.substitutions += [
     (r"%\{root\}", str(repository)),
 ]
 
-for variable in ("HOME", "XDG_CACHE_HOME", "TMPDIR"):
+for variable in ("HOME", "XDG_CACHE_HOME", "TMPDIR", "TILEWRIGHT_PTXAS", "CUDA_HOME"):
     if variable in os.environ:
         config.environment[variable] = os.environ[variable]
 config.environment["PYTHONPATH"] = str(repository)
@@ -53,7 +53,12 @@ def cpu_flags() -> set[str]:
 
 
 def has_ptxas() -> bool:
-    return bool(os.environ.get("TILEWRIGHT_PTXAS") or shutil.which("ptxas") or importlib.util.find_spec("nvidia.cuda_nvcc"))
+    if os.environ.get("TILEWRIGHT_PTXAS") or shutil.which("ptxas"):
+        return True
+    package = importlib.util.find_spec("nvidia")
+    folders = list(package.submodule_search_locations or []) if package is not None else []
+    folders += [home for home in (os.environ.get("CUDA_HOME"), "/usr/local/cuda") if home]
+    return any(next(Path(folder).glob(pattern), None) for folder in folders for pattern in ("bin/ptxas", "*/bin/ptxas"))
 
 
 features = {

@@ -43,19 +43,22 @@ def lower_device_kernel(function: ir.OpView, target: Target, fast_math: bool = F
 
     Raises UnsupportedError that names the ops without a lowering and where they come from, and InputError for an illegal schedule.
     """
+    if not target.is_gpu:
+        raise InputError(f"{target.name} is not a GPU", remedy="see `tilewright targets`")
     is_linalg = not any(tw.short_name(op) for op in _ops(function))
     missing = [] if is_linalg else list(unsupported_ops(function))
     if missing:
         names = sorted({op.operation.name for op in missing})
-        places = dict.fromkeys(place for op in missing if (place := tw.location_text(op.location)))
+        places = list(dict.fromkeys(place for op in missing if (place := tw.location_text(op.location))))
         raise UnsupportedError(
-            f"no lowering of {', '.join(names)} for {target.name}", where=f"kernel {_name(function)}", why="\n".join(places),
-            remedy="compile for a CPU target, which has lowerings for all ops",
+            f"kernel @{_name(function)}: no lowering of {', '.join(names)} for {target.name}", where=places[0] if places else "",
+            why="\n".join(places[1:]), remedy="compile for a CPU target, which has lowerings for all ops",
         )
     schedule = _schedule(function, target, is_linalg)
     illegal = check_gpu_schedule(schedule, target)
     if illegal is not None:
-        raise InputError("the schedule of a kernel is not legal", where=f"kernel {_name(function)}", why=illegal)
+        where = tw.location_text(function.location)
+        raise InputError(f"the schedule of kernel @{_name(function)} is not legal", where=where, why=illegal)
     linalg = function if is_linalg else lower_function(function)
     return emit_device_kernel(linalg, target, schedule, fast_math)
 

@@ -101,20 +101,21 @@ def translate(gpu_module: ir.Operation) -> str:
 
 def _math_to_intrinsics(module: ir.Module) -> None:
     found: list[ir.Operation] = []
-    unknown: list[str] = []
+    unknown: list[ir.Operation] = []
 
     def visit(op: ir.Operation) -> ir.WalkResult:
         if op.name.startswith("math."):
             supported = op.name in INTRINSICS and (op.name != "math.exp2" or isinstance(op.results[0].type, ir.F32Type))
-            if supported:
-                found.append(op)
-            else:
-                unknown.append(f"{op.name} on {op.operands[0].type} at {location_text(op.location) or 'an unknown place'}")
+            (found if supported else unknown).append(op)
         return ir.WalkResult.ADVANCE
 
     module.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
     if unknown:
-        raise UnsupportedError("a math op has no instruction on this GPU", why="\n".join(unknown), remedy="expand it to a polynomial first")
+        lines = [f"{op.name} on {op.operands[0].type} at {location_text(op.location) or 'an unknown place'}" for op in unknown]
+        raise UnsupportedError(
+            "a math op has no instruction on this GPU", where=location_text(unknown[0].location), why="\n".join(lines),
+            remedy="expand it to a polynomial first",
+        )
     for op in found:
         attributes = {
             "intrin": ir.StringAttr.get(INTRINSICS[op.name], op.context),
