@@ -106,6 +106,10 @@ class Rewriter:
     def attribute(self, op: ir.Operation, name: str) -> Any:
         return self.attributes(op)[name]
 
+    def groups(self, op: ir.Operation) -> dict[str, Any]:
+        """Operands by name: a value, None for an absent optional, a tuple for a variadic."""
+        return tw.operand_groups(op)
+
     def producer(self, value: ir.Value, *names: str) -> ir.Operation | None:
         """The op that defines a value when it is one of these `tw` ops (any op when no name is given)."""
         owner = value.owner
@@ -162,6 +166,18 @@ class Rewriter:
         self._yields[created.results[0]] = tuple(yields)
         self.push(created)
         return list(created.results)
+
+    def map(self, function: Callable[..., Scalar], *operands: ir.Value) -> ir.Value:
+        """A `tw.pointwise` with one result: `function` of one scalar per operand, at the shape to which the operands broadcast."""
+        scalars = [self.scalars.argument(i, self.info(v).dtype) for i, v in enumerate(operands)]
+        shape = tw.broadcast_shapes([self.shape(v) for v in operands])
+        if shape is None:
+            raise PassError("operands of a pointwise op do not broadcast", why=", ".join(str(self.info(v)) for v in operands))
+        return self.pointwise(operands, [function(*scalars)], shape)[0]
+
+    def cast(self, value: ir.Value, dtype: str) -> ir.Value:
+        """The tensor in another element type (see `ScalarTable.cast`)."""
+        return value if self.info(value).dtype == dtype else self.map(lambda x: self.scalars.cast(x, dtype), value)
 
     def constant(self, number: bool | int | float, info: tw.TensorInfo) -> ir.Value:
         """A tensor whose elements are all `number`: a `tw.constant` when small and static, else a `tw.pointwise` without operands."""

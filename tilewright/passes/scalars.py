@@ -106,6 +106,25 @@ class ScalarTable:
         name = "arith.cmpf" if lhs.dtype in tw.FLOATS else "arith.cmpi"
         return self.apply(name, (lhs, rhs), "i1", (("predicate", attribute),))
 
+    def arith(self, name: str, *args: Scalar) -> Scalar:
+        """`arith.<name>` on operands of one type; a select has the type of its second operand."""
+        return self.apply(f"arith.{name}", args, args[1].dtype if name == "select" else None)
+
+    def math(self, name: str, *args: Scalar) -> Scalar:
+        """`math.<name>` on operands of one type."""
+        return self.apply(f"math.{name}", args)
+
+    def cast(self, scalar: Scalar, dtype: str) -> Scalar:
+        """The conversion to another type: between floats, from signed integers and i1 to floats."""
+        if scalar.dtype == dtype:
+            return scalar
+        if scalar.dtype not in tw.FLOATS:
+            return self.apply("arith.uitofp" if scalar.dtype == "i1" else "arith.sitofp", (scalar,), dtype)
+        source, target = tw.BYTES[scalar.dtype], tw.BYTES[dtype]
+        if source == target:  # f16 and bf16
+            return self.cast(self.cast(scalar, "f32"), dtype)
+        return self.apply("arith.extf" if source < target else "arith.truncf", (scalar,), dtype)
+
     def substitute(self, scalar: Scalar, arguments: Mapping[Scalar, Scalar], memo: dict[Scalar, Scalar] | None = None) -> Scalar:
         """The expression with subexpressions (usually arguments) replaced."""
         memo = {} if memo is None else memo

@@ -146,6 +146,15 @@ def without_casts(t: Term) -> Term:
     return t
 
 
+def with_dtype(t: Term, dtype: str) -> Term | None:
+    """The term itself, or what it is a cast of, in element type `dtype`."""
+    while t.dtype != dtype:
+        if t.name not in _FLOAT_CASTS:
+            return None
+        t = t.args[0]
+    return t
+
+
 def factors(t: Term, whole: Term | None = None) -> list[Term]:
     """The factors of a product, casts between float types ignored; `whole` is not taken apart.
 

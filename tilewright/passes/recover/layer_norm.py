@@ -10,7 +10,7 @@ from tilewright.core.passes import Pass
 from tilewright.core.registry import register_pass
 from tilewright.core.symbolic import Dim
 from tilewright.passes.rewrite import PatternSet, Rewriter, rewrite
-from tilewright.passes.terms import Term, factors, inverse_root, row_mean, term, without_casts
+from tilewright.passes.terms import Term, factors, inverse_root, row_mean, term, with_dtype, without_casts
 
 patterns = PatternSet()
 
@@ -39,10 +39,7 @@ def recover(rw: Rewriter, op: ir.Operation) -> bool:
     root = without_casts(term(rw, op.results[0]))
     candidates: list[tuple[Term, Term | None]] = [(root, None)]
     candidates += [(product, bias) for product, bias in root.commuted("arith.addf")]
-    for product, bias in candidates:
-        if _recover(rw, op, product, bias):
-            return True
-    return False
+    return any(_recover(rw, op, product, bias) for product, bias in candidates)
 
 
 def _recover(rw: Rewriter, op: ir.Operation, product: Term, bias: Term | None) -> bool:
@@ -55,17 +52,19 @@ def _recover(rw: Rewriter, op: ir.Operation, product: Term, bias: Term | None) -
         parts = factors(product, centered)
         rest = [p for p in parts if not p.same(scale) and not p.same(centered)]
         shape = x.shape
-        if not 2 <= len(parts) <= 3 or len(rest) != len(parts) - 2 or x.value is None or shape != rw.shape(op.results[0]):
+        result = rw.info(op.results[0])
+        source = with_dtype(x, result.dtype)
+        if not 2 <= len(parts) <= 3 or len(rest) != len(parts) - 2 or source is None or shape != result.shape:
             return False
         axes = len(dims)
         if dims != tuple(range(len(shape) - axes, len(shape))):
             return False
         normalized = shape[len(shape) - axes :]
         weight = rest[0] if rest else None
-        if rw.info(op.results[0]).dtype != x.dtype or not all(_is_parameter(p, normalized, x.dtype) for p in (weight, bias)):
+        if not all(_is_parameter(p, normalized, result.dtype) for p in (weight, bias)):
             return False
         parameters = [None if p is None else rw.reshape(without_casts(p).tensor(), normalized) for p in (weight, bias)]
-        rw.replace(op, [rw.build("layer_norm", x.value, *parameters, eps=eps, axes=axes)])
+        rw.replace(op, [rw.build("layer_norm", source.tensor(), *parameters, eps=eps, axes=axes)])
         return True
     return False
 
@@ -85,7 +84,7 @@ def _normalized(variance: Term) -> tuple[Term, Term, float, tuple[int, ...]] | N
         mean = row_mean(centered.args[1])
         if mean is None or mean[1] != dims or not mean[0].same(without_casts(centered.args[0])):
             continue
-        return mean[0], centered, eps.number, dims
+        return centered.args[0], centered, eps.number, dims
     return None
 
 

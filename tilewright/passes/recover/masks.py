@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tilewright.core.mlir import ir
-from tilewright.core.passes import Pass
+from tilewright.core.passes import Pass, option
 from tilewright.core.registry import register_pass
 from tilewright.core.symbolic import Dim, Expr, simplify_dim, to_expr
 from tilewright.dialects import tw
@@ -16,6 +16,8 @@ from tilewright.passes.rewrite import PatternSet, Rewriter, rewrite
 from tilewright.passes.terms import Term, term, without_casts
 
 patterns = PatternSet()
+assuming_visible = PatternSet()
+"""The patterns of `tw-recover-masks{assume-visible=true}`."""
 
 NEVER_VISIBLE = -1e9
 """An added mask value at or below this takes a key's probability to exactly 0, in every float type, next to a visible key."""
@@ -32,17 +34,18 @@ class RecoverMasks(Pass):
 
     A boolean mask is split into its conjuncts. Comparisons of key and query positions become attributes; what is left (padding) stays a
     mask of the smallest shape that broadcasts, never materialized to `[B, H, Q, K]`; when nothing is left there is no mask. A mask that
-    adds 0 or minus infinity is a boolean one; one that adds 0 or a large negative number only when it is causal or windowed and nothing
-    else, because then every row has a visible key.
+    adds 0 or minus infinity is a boolean one. One that adds 0 or a large negative number differs from a boolean mask in rows without a
+    visible key; it becomes one when it is causal or windowed and nothing else, which leaves no such row, or when told to assume so.
 
     Before: `mask = (k <= q) & (k > q - 8) & pad[B, 1, 1, K]`, `attention(q, k, v, mask)`
     After: `attention(q, k, v, pad) {causal = true, window = 8}`
     """
 
     name: ClassVar[str] = "tw-recover-masks"
+    assume_visible: bool = option(False, help="every query sees a key: masks that add a large negative number are boolean")
 
     def run(self, module: ir.Module) -> None:
-        rewrite(module, patterns)
+        rewrite(module, assuming_visible if self.assume_visible else patterns)
 
 
 @dataclass
@@ -52,10 +55,20 @@ class _Split:
     causal: bool = False
     window: int = 0
     rest: list[Term] = field(default_factory=list)
+    conjuncts: int = 0
 
 
 @patterns.on("attention")
 def recover(rw: Rewriter, op: ir.Operation) -> bool:
+    return _recover(rw, op, assume_visible=False)
+
+
+@assuming_visible.on("attention")
+def recover_assuming_visible(rw: Rewriter, op: ir.Operation) -> bool:
+    return _recover(rw, op, assume_visible=True)
+
+
+def _recover(rw: Rewriter, op: ir.Operation, *, assume_visible: bool) -> bool:
     groups = tw.operand_groups(op)
     # Attributes count positions from the end of the keys, or from q_offset, which a mask doesn't know.
     if groups["mask"] is None or groups["q_offset"] is not None:
@@ -71,8 +84,8 @@ def recover(rw: Rewriter, op: ir.Operation) -> bool:
             return False
     queries, keys = rw.shape(groups["q"])[2], rw.shape(groups["k"])[2]
     split = _Split() if condition is None else _split(condition, queries, keys)
-    is_unchanged = not split.causal and not split.window and len(split.rest) == 1 and split.rest[0].value == groups["mask"]
-    if is_unchanged or (is_partial and split.rest):
+    is_boolean = condition is mask
+    if (is_boolean and len(split.rest) == split.conjuncts) or (is_partial and split.rest and not assume_visible):
         return False
     attributes = dict(rw.attributes(op))
     attributes["causal"] = attributes["causal"] or split.causal
@@ -85,6 +98,7 @@ def recover(rw: Rewriter, op: ir.Operation) -> bool:
 def _split(condition: Term, queries: Dim, keys: Dim) -> _Split:
     found = _Split()
     for conjunct in _conjuncts(condition):
+        found.conjuncts += 1
         if conjunct.number is not None and conjunct.number:
             continue
         bound = _bound(conjunct)
@@ -103,7 +117,6 @@ def _split(condition: Term, queries: Dim, keys: Dim) -> _Split:
 def _conjuncts(t: Term) -> list[Term]:
     if t.name == "arith.andi":
         return [c for a in t.args for c in _conjuncts(a)]
-    # Movement of a whole mask, which simplification could not take apart, hides what is in it.
     return [t]
 
 

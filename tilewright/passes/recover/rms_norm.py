@@ -10,7 +10,7 @@ from tilewright.core.passes import Pass
 from tilewright.core.registry import register_pass
 from tilewright.dialects import tw
 from tilewright.passes.rewrite import PatternSet, Rewriter, rewrite
-from tilewright.passes.terms import Term, factors, inverse_root, row_mean, term, without_casts
+from tilewright.passes.terms import Term, factors, inverse_root, row_mean, term, with_dtype, without_casts
 
 patterns = PatternSet()
 
@@ -46,15 +46,16 @@ def recover(rw: Rewriter, op: ir.Operation) -> bool:
         if found is None:
             continue
         x, eps = found
-        parts = factors(root, x)
-        rest = [p for p in parts if not p.same(scale) and not p.same(x)]
-        if not 2 <= len(parts) <= 3 or len(rest) != len(parts) - 2 or x.value is None or rw.info(x.value) != result:
+        parts = factors(root, without_casts(x))
+        rest = [p for p in parts if not p.same(scale) and not p.same(without_casts(x))]
+        source = with_dtype(x, result.dtype)
+        if not 2 <= len(parts) <= 3 or len(rest) != len(parts) - 2 or source is None or source.shape != result.shape:
             return False
         weight = rest[0] if rest else None
         if weight is not None and not _is_weight(weight, result):
             return False
         scale_by = None if weight is None else rw.reshape(weight.tensor(), result.shape[-1:])
-        rw.replace(op, [rw.build("rms_norm", x.value, scale_by, eps=eps)])
+        rw.replace(op, [rw.build("rms_norm", source.tensor(), scale_by, eps=eps)])
         return True
     return False
 
@@ -86,7 +87,7 @@ def _normalized(mean_square: Term) -> tuple[Term, float] | None:
         square, dims = found
         if square.name != "arith.mulf" or not square.args[0].same(square.args[1]):
             continue
-        x = without_casts(square.args[0])
+        x = square.args[0]
         if dims == (len(x.shape) - 1,):
             return x, eps.number
     return None

@@ -8,9 +8,10 @@ from typing import ClassVar
 from tilewright.core.mlir import ir
 from tilewright.core.passes import Pass
 from tilewright.core.registry import register_pass
+from tilewright.core.symbolic import Dim, simplify_dim, to_expr
 from tilewright.dialects import tw
 from tilewright.passes.rewrite import PatternSet, Rewriter, rewrite
-from tilewright.passes.terms import Term, term
+from tilewright.passes.terms import Term, term, with_dtype, without_casts
 
 patterns = PatternSet()
 
@@ -35,28 +36,32 @@ def recover(rw: Rewriter, op: ir.Operation) -> bool:
     if len(op.results) != 1:
         return False
     info = rw.info(op.results[0])
-    root = term(rw, op.results[0])
+    root = without_casts(term(rw, op.results[0]))
     if root.name != "arith.addf" or info.rank < 2 or not isinstance(info.shape[-1], int) or info.shape[-1] % 2:
         return False
     for straight, turned in root.commuted("arith.addf"):
-        for rotated, sine in turned.commuted("arith.mulf"):
-            found = _rotation(rw, rotated, info.rank)
-            if found is None:
+        for rotated, sine in without_casts(turned).commuted("arith.mulf"):
+            parts = _rotated_parts(rw, without_casts(rotated), info.rank)
+            if parts is None:
                 continue
-            x, interleaved = found
-            for own, cosine in straight.commuted("arith.mulf"):
-                if own.value == x and _is_table(cosine, info) and _is_table(sine, info) and cosine.shape == sine.shape:
-                    rw.replace(op, [rw.build("rope", x, cosine.tensor(), sine.tensor(), interleaved=interleaved)])
+            first, second, interleaved = parts
+            for own, cosine in without_casts(straight).commuted("arith.mulf"):
+                x, cos, sin = (with_dtype(t, info.dtype) for t in (own, cosine, sine))
+                if x is None or cos is None or sin is None or x.value is None or rw.info(x.value) != info:
+                    continue
+                if _are_halves(rw, x.value, first, second, interleaved) and _are_tables(cos, sin, info):
+                    rw.replace(op, [rw.build("rope", x.value, cos.tensor(), sin.tensor(), interleaved=interleaved)])
                     return True
     return False
 
 
-def _is_table(t: Term, info: tw.TensorInfo) -> bool:
-    return t.dtype == info.dtype and t.shape[-1:] == info.shape[-1:] and tw.broadcast_shapes([t.shape, info.shape]) == info.shape
+def _are_tables(cos: Term, sin: Term, info: tw.TensorInfo) -> bool:
+    shape = cos.shape
+    return shape == sin.shape and shape[-1:] == info.shape[-1:] and tw.broadcast_shapes([shape, info.shape]) == info.shape
 
 
-def _rotation(rw: Rewriter, t: Term, rank: int) -> tuple[ir.Value, bool] | None:
-    """x and whether neighbours (not halves) are turned, from `concat(-second, first)`."""
+def _rotated_parts(rw: Rewriter, t: Term, rank: int) -> tuple[ir.Value, ir.Value, bool] | None:
+    """The tensors `first` and `second` of `concat(-second, first)`, and whether they are neighbours rather than halves."""
     interleaved = t.is_op("reshape")
     if interleaved:
         t = t.args[0]
@@ -71,20 +76,34 @@ def _rotation(rw: Rewriter, t: Term, rank: int) -> tuple[ir.Value, bool] | None:
         negated, first = negated.args[0], first.args[0]
     elif rw.attribute(t.op, "dim") != last:
         return None
-    if negated.name != "arith.negf":
+    negated = without_casts(negated)
+    second = without_casts(negated.args[0]) if negated.name == "arith.negf" else negated
+    if second is negated or first.value is None or second.value is None:
         return None
-    second = negated.args[0]
-    if not (first.is_op("slice") and second.is_op("slice")) or first.op is None or second.op is None:
-        return None
-    x = first.op.operands[0]
-    size = rw.shape(x)[-1]
-    if second.op.operands[0] != x or len(rw.shape(x)) != rank or not isinstance(size, int):
-        return None
-    expected = ((0, 1), 2) if interleaved else ((0, size // 2), 1)
-    for part, start in zip((first.op, second.op), expected[0]):
-        attributes = rw.attributes(part)
-        if attributes["sizes"] != (*rw.shape(x)[:-1], size // 2) or attributes["starts"] != (0,) * last + (start,):
-            return None
-        if attributes["steps"] != (1,) * last + (expected[1],):
-            return None
-    return x, interleaved
+    return first.value, second.value, interleaved
+
+
+def _are_halves(rw: Rewriter, x: ir.Value, first: ir.Value, second: ir.Value, interleaved: bool) -> bool:
+    """True when `first` and `second` are the two halves of the last dimension of x, or its even and odd elements."""
+    base, starts, sizes, steps = _part_of(rw, x)
+    size = sizes[-1]
+    if not isinstance(size, int):
+        return False
+    distance, step = (1, 2) if interleaved else (size // 2, 1)
+    if steps != (1,) * len(steps):
+        return False
+    for part, offset in ((first, 0), (second, distance)):
+        expected = (base, (*starts[:-1], simplify_dim(to_expr(starts[-1]) + offset)), (*sizes[:-1], size // 2), (*steps[:-1], step))
+        if _part_of(rw, part) != expected:
+            return False
+    return True
+
+
+def _part_of(rw: Rewriter, value: ir.Value) -> tuple[ir.Value, tuple[Dim, ...], tuple[Dim, ...], tuple[int, ...]]:
+    """The tensor of which a value is a slice, with starts, sizes and steps; the whole of itself for any other value."""
+    slice_op = rw.producer(value, "slice")
+    if slice_op is None:
+        shape = rw.shape(value)
+        return value, (0,) * len(shape), shape, (1,) * len(shape)
+    attributes = rw.attributes(slice_op)
+    return slice_op.operands[0], attributes["starts"], attributes["sizes"], attributes["steps"]

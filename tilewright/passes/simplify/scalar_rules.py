@@ -269,6 +269,15 @@ def _narrow_widened(table: ScalarTable, s: Scalar) -> Scalar | None:
     return table.apply(s.name if own > target else inner.name, (source,), s.dtype)
 
 
+@_on("arith.truncf")
+def _exact_in_narrow(table: ScalarTable, s: Scalar) -> Scalar | None:
+    """Sign changes need no wider type."""
+    inner = s.args[0]
+    if inner.name not in ("arith.negf", "math.absf") or inner.args[0].name != "arith.extf" or inner.args[0].args[0].dtype != s.dtype:
+        return None
+    return table.apply(inner.name, inner.args[0].args, s.dtype)
+
+
 @_on("arith.sitofp", "arith.uitofp")
 def _convert_widened(table: ScalarTable, s: Scalar) -> Scalar | None:
     """A zero-extended i1 converts as the i1 itself."""
