@@ -13,7 +13,7 @@ from typing import Any
 from tilewright.api.assemble import write_artifact
 from tilewright.api.phases import ORDER, Phase, find_phase, pipeline
 from tilewright.api.progress import Progress
-from tilewright.api.report import kernel_entries, memory_entry
+from tilewright.api.report import decomposed_entries, kernel_entries, memory_entry
 from tilewright.codegen.cache import CompileCache
 from tilewright.codegen.compile_program import ProgramCode
 from tilewright.codegen.compile_program import compile_program as generate_code
@@ -191,7 +191,13 @@ def _report(compilation: Compilation, compiled: Sequence[CompiledTarget]) -> dic
     return {
         "model": compilation.program.origin,
         "targets": [
-            {"name": c.code.target.name, "kernels": kernel_entries(c.module, c.code.kernels), **memory_entry(c.module)} for c in compiled
+            {
+                "name": c.code.target.name,
+                "kernels": kernel_entries(c.module, c.code.kernels),
+                "decomposed": decomposed_entries(c.module),
+                **memory_entry(c.module),
+            }
+            for c in compiled
         ],
         "phases": [{"name": name, "seconds": seconds} for name, seconds in compilation.seconds],
         "passes": [{"name": name, "seconds": seconds} for name, seconds in compilation.passes],

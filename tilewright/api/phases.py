@@ -48,7 +48,7 @@ COMMON: dict[Phase, tuple[str, ...]] = {
 """Pipelines before a target matters."""
 
 CPU: dict[Phase, tuple[str, ...]] = {
-    Phase.FUSE: ("tw-fuse", "tw-outline"),
+    Phase.FUSE: ("tw-decompose-unsupported{target=$target}", "tw-fuse", "tw-outline"),
     Phase.SCHEDULE: ("tw-select-schedule{target=$target}", "tw-pack-weights"),
     Phase.PLAN: ("tw-plan-memory",),
 }

@@ -51,6 +51,14 @@ def kernel_entries(module: ir.Module, compiled: Mapping[str, Any]) -> list[dict[
     return sorted(entries, key=lambda e: -at_most[e["name"]])
 
 
+def decomposed_entries(module: ir.Module) -> list[str]:
+    """Ops for which the target has no kernel template, with place and reason (`tw-decompose-unsupported`)."""
+    attributes = entry_function(module).operation.attributes
+    if "tw.decomposed" not in attributes:
+        return []
+    return [ir.StringAttr(a).value for a in ir.ArrayAttr(attributes["tw.decomposed"])]
+
+
 def memory_entry(module: ir.Module) -> dict[str, Any]:
     """The planned arena: its size as an expression, and at the smallest and largest sizes."""
     main = entry_function(module)
