@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-from template_kernels import TemplateKernel, info, normal
+from template_kernels import TemplateKernel, info, normal, tw_context
 
 from tilewright.core.mlir import arith, ir, math
 from tilewright.dialects import tw
+from tilewright.passes.schedules.matmul import choose_matmul_schedule
 from tilewright.targets import find, host_target
 
 F32 = "f32"
@@ -132,3 +135,19 @@ def test_heavy_epilogue_on_avx2_and_neon() -> None:
         kernel.check([normal(11, 40), normal(40, 77, seed=1), normal(77, seed=2)], target=find("cpu:x86-64-v3"))
     text, _ = kernel.lower(find("cpu:aarch64"))
     assert "vector<4xf32>" in text and "math.erf" not in text
+
+
+def test_epilogues_without_vector_code_are_left_to_the_loop_emitter() -> None:
+    def schedule(body: Callable[..., list[ir.Value]]) -> object:
+        with tw_context():
+            module = ir.Module.parse(TemplateKernel([info("d0, 24"), info("24, 48")], body).level2())
+            return choose_matmul_schedule(module.body.operations[0], host_target())
+
+    def remainder(x: ir.Value, w: ir.Value) -> list[ir.Value]:
+        return [tw.pointwise([tw.build("matmul", x, w)], lambda v: arith.remf(v, number(3.0)))]
+
+    def table(x: ir.Value, w: ir.Value) -> list[ir.Value]:
+        return [tw.pointwise([tw.build("matmul", x, w), tw.constant(np.arange(48, dtype=np.float32))], arith.addf)]
+
+    assert schedule(remainder) is None and schedule(table) is None
+    assert schedule(lambda x, w: [tw.build("matmul", x, w)]) is not None

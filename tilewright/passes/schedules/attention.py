@@ -81,8 +81,11 @@ def attention_template_supports(op: ir.OpView | ir.Operation, target: Target) ->
 
 def choose_attention_schedule(function: ir.OpView, target: Target) -> dict[str, Any] | None:
     """The schedule of a kernel around one attention that the template covers; None for other kernels."""
-    anchors = [op for op in function.operation.regions[0].blocks[0].operations if tw.is_op(op, "matmul", "attention")]
-    if len(anchors) != 1 or not tw.is_op(anchors[0], "attention") or attention_template_supports(anchors[0], target) is not None:
+    operations = list(function.operation.regions[0].blocks[0].operations)[:-1]
+    anchors = [op for op in operations if tw.is_op(op, "attention")]
+    if len(anchors) != 1 or not all(tw.is_op(op, "attention", "transpose", "reshape", "broadcast") for op in operations):
+        return None
+    if attention_template_supports(anchors[0], target) is not None:
         return None
     return flash_schedule(target).attributes()
 

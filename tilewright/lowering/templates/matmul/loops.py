@@ -157,7 +157,7 @@ class MatmulLoops:
             if self.schedule.prefetch_rhs:
                 ahead = index.add(panel_row, index.mul(rhs_stride, self.schedule.prefetch_rhs))
                 for part in range(0, parts * lanes, 16):
-                    self.rhs.flat.prefetch(index.add(ahead, part))
+                    self.rhs.flat.prefetch(index.add(ahead, part), locality=2)
             updated = list(accumulators)
             column = index.mul(k, lhs_stride)
             for i, base in enumerate(bases):
