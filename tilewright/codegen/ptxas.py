@@ -15,6 +15,7 @@ from tilewright.core.diagnostics import InputError, PassError, ToolchainError
 from tilewright.core.options import environment
 from tilewright.targets import Target
 
+SYSTEM_CUDA = "/usr/local/cuda"
 _TIMEOUT_S = 120.0
 _ENTRY = re.compile(r"(?:Compiling entry function|Function properties for) '?([\w$.]+)'?")
 _FRAME = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
@@ -59,7 +60,7 @@ def find_ptxas() -> Path:
         return Path(found)
     on_path = shutil.which("ptxas")
     places = [Path(on_path)] if on_path else []
-    places += [Path(home, "bin", "ptxas") for home in (os.environ.get("CUDA_HOME"), "/usr/local/cuda") if home]
+    places += [Path(home, "bin", "ptxas") for home in (os.environ.get("CUDA_HOME"), SYSTEM_CUDA) if home]
     package = importlib.util.find_spec("nvidia")
     for folder in (package.submodule_search_locations or []) if package is not None else []:
         places += sorted(Path(folder).glob("*/bin/ptxas"), reverse=True)
