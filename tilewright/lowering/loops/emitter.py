@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -284,5 +285,6 @@ def constant_buffer(node: Constant, module_body: ir.Block, name: str) -> Buffer:
 
 
 def _dense(array: np.ndarray, tensor: ir.Type) -> ir.Attribute:
-    get: Callable[..., ir.Attribute] = ir.DenseElementsAttr.get
+    # The bindings' stubs do not know that any array is accepted.
+    get: Any = ir.DenseElementsAttr.get
     return get(array, type=tensor)

@@ -57,7 +57,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class Knobs:
-    """What a schedule may decide: `kind` (rows, columns, transpose, scalar; empty: by the accesses), `unroll` (vectors per step of the main
+    """What a schedule may decide: `kind` (scalar: no vectors; rows: no tiles; columns: lanes across rows although a row reduction is then
+    repeated; otherwise the accesses decide), `unroll` (vectors per step of the main
     loop; 0: by cost) and `rows_per_unit` (0: by size)."""
 
     kind: str = ""
@@ -214,7 +215,7 @@ def _choose_loops(
     column_inner = tuple(a for a in axes if any(a.name not in n for d, n in zip(demands, needed) if d in columns))
     others = frozenset().union(*(n for d, n in zip(demands, needed) if d not in columns))
     fits = columns and last not in column_inner and not any(a.name in others for a in column_inner)
-    if knobs.kind == "columns" or (fits and knobs.kind == ""):
+    if fits or (knobs.kind == "columns" and columns and last not in column_inner):
         units = tuple(a for a in axes[:-1] if a not in column_inner)
         return replace(base, kind="columns", units=units, inner=column_inner, lane=last, lane_in_unit=True)
     inner = tuple(a for a in axes if any(a.name not in n for n in needed))
