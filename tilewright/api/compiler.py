@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tilewright.api.assemble import write_artifact
+from tilewright.api.device import compile_for_device, device_entry, refuse_artifact
 from tilewright.api.phases import ORDER, Phase, find_phase, pipeline
 from tilewright.api.progress import Progress
 from tilewright.api.report import decomposed_entries, kernel_entries, memory_entry
@@ -145,6 +146,7 @@ def _run(
         if end <= ORDER.index(Phase.SIMPLIFY):
             return CompileResult(None, _text(module), _report(compilation, []), compilation.seconds)
         compiled: list[CompiledTarget] = []
+        devices: list[dict[str, Any]] = []
         for target in targets:
             own = ir.Module.parse(module.operation.get_asm(enable_debug_info=True)) if len(targets) > 1 else module
             for phase in (Phase.FUSE, Phase.SCHEDULE, Phase.PLAN):
@@ -153,8 +155,12 @@ def _run(
                     compilation.dump(f"{phase.value}-{_file_name(target.name)}", own)
             if last.has_ir:
                 return CompileResult(None, _text(own), _report(compilation, []), compilation.seconds)
-            compiled.append(_compile_target(compilation, own, target))
+            if target.is_gpu:
+                devices.append(_compile_device(compilation, own, target, last))
+            else:
+                compiled.append(_compile_target(compilation, own, target))
         report = _report(compilation, compiled)
+        report["targets"] += devices
         if last is Phase.ARTIFACT:
             assert output is not None
             compilation.timed(Phase.ARTIFACT, "", lambda: write_artifact(output, program, [c.code for c in compiled], report))
@@ -185,6 +191,21 @@ def _compile_target(compilation: Compilation, module: ir.Module, target: Target)
             for suffix, text in dumps.items():
                 (directory / f"{name}.{suffix}").write_text(text)
     return CompiledTarget(module, code)
+
+
+def _compile_device(compilation: Compilation, module: ir.Module, target: Target, last: Phase) -> dict[str, Any]:
+    """The report's entry of a GPU target."""
+
+    def step(done: int, total: int, name: str) -> None:
+        compilation.progress.step(done, total, name)
+
+    code = compilation.timed(
+        Phase.CODEGEN, target.name,
+        lambda: compile_for_device(module, target, compilation.pool, compilation.cache, compilation.options, step),
+    )
+    if last is Phase.ARTIFACT:
+        refuse_artifact(code)
+    return device_entry(module, code)
 
 
 def _report(compilation: Compilation, compiled: Sequence[CompiledTarget]) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def _target_text(target: Mapping[str, Any]) -> str:
     table = text_table(("kernel", "kind", "calls", "operations", "bytes", "made of", "compiled in"), rows, right=(2, 6))
     lines = [f"\n{target['name']}: {len(kernels)} kernels, called {calls} times\n", table]
     lines += [f"slow path in {kernel['name']}: {kernel['slow_path']}\n" for kernel in kernels if kernel.get("slow_path")]
+    lines += [f"not compiled: {text}\n" for text in target.get("unsupported", ())]
     if "arena_bytes" in target:
         low, high = (bytes_text(target[f"arena_bytes_{which}"]) for which in ("smallest", "largest"))
         lines.append(f"arena of {target['arena_bytes']} bytes: {low} at the smallest sizes, {high} at the largest\n")
