@@ -26,9 +26,7 @@ def typed(shape: str, dtype: str = "f32") -> tw.TensorInfo:
     return tw.TensorInfo(tw.parse_shape(shape), dtype)
 
 
-def make_program(
-    inputs: Sequence[tw.TensorInfo], body: Callable[..., Any], ranges: Mapping[str, tuple[int, int]] = RANGES
-) -> ir.Module:
+def make_program(inputs: Sequence[tw.TensorInfo], body: Callable[..., Any], ranges: Mapping[str, tuple[int, int]] = RANGES) -> ir.Module:
     """A module whose `@main` computes `body(*inputs)`, a value or a list of values.
 
     It has one more input, unused, whose shape is the symbols of `ranges`: it binds them.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -46,9 +48,7 @@ def test_layer_norm(axes: int, parameters: int) -> None:
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_rms_norm(weighted: bool) -> None:
-    result = check(
-        [X, typed("6")], lambda x, w: tw.build("rms_norm", x, w if weighted else None, eps=1e-6), "tw-decompose", atol=1e-5
-    )
+    result = check([X, typed("6")], lambda x, w: tw.build("rms_norm", x, w if weighted else None, eps=1e-6), "tw-decompose", atol=1e-5)
     assert result.ops["reduce"] == 1
 
 
@@ -92,7 +92,7 @@ def test_attention(context: ir.Context, data: st.DataObject) -> None:
     kv_heads = draw(st.sampled_from([1, 2, 4]))
     mask = MASKS[draw(st.sampled_from(sorted(MASKS)))]
     extras = {name: draw(st.booleans()) for name in ("kv_len", "q_offset", "sinks")}
-    attributes = {
+    attributes: dict[str, Any] = {
         "scale": 0.5,
         "causal": draw(st.booleans()),
         "window": draw(st.sampled_from([0, 1, 3, 100])),

@@ -188,7 +188,8 @@ def test_attention_masks_broadcast_by_themselves() -> None:
 
 def test_the_result_types_stay() -> None:
     module = make_program([X], lambda x: [transpose(transpose(x, 1, 0, 2), 1, 0, 2), reshape(x, "s0*s1*6")])
-    before = [str(t) for t in module.body.operations[0].type.results]
+    (function,) = tw.functions(module)
+    before = [str(t) for t in ir.FunctionType(ir.TypeAttr(function.operation.attributes["function_type"]).value).results]
     run_pipeline(module, "tw-simplify")
     (function,) = tw.functions(module)
     terminator = list(function.operation.regions[0].blocks[0].operations)[-1]

@@ -10,6 +10,7 @@ from tilewright.core.mlir import ir
 from tilewright.core.passes import Pass
 from tilewright.core.registry import register_pass
 from tilewright.core.symbolic import Dim
+from tilewright.dialects import tw
 from tilewright.passes.rewrite import PatternSet, Rewriter, rewrite
 from tilewright.passes.simplify.contraction import patterns as contraction
 from tilewright.passes.simplify.gathering import patterns as gathering
@@ -177,3 +178,37 @@ def reduce_units(rw: Rewriter, op: ir.Operation) -> bool:
 
 def _without_units(shape: Sequence[Dim]) -> list[Dim]:
     return [d for d in shape if d != 1]
+
+
+@patterns.on("reshape")
+def reshape_restores_reduced(rw: Rewriter, op: ir.Operation) -> bool:
+    """A reshape that gives reduced dimensions back with size 1 is `keep_dims` of the reduction, also through pointwise ops between."""
+    target = rw.shape(op.results[0])
+    if 1 not in target or not _is_reduced(rw, op.operands[0], target):
+        return False
+    rw.replace(op, [_restored(rw, op.operands[0], target)])
+    return True
+
+
+def _is_reduced(rw: Rewriter, value: ir.Value, target: tuple[Dim, ...]) -> bool:
+    producer = rw.producer(value, "reduce", "pointwise")
+    if producer is None or not rw.has_one_use(value):
+        return False
+    if tw.short_name(producer) == "reduce":
+        dims = rw.attribute(producer, "dims")
+        kept = tuple(1 if i in dims else d for i, d in enumerate(rw.shape(producer.operands[0])))
+        return not rw.attribute(producer, "keep_dims") and kept == target
+    shapes = [rw.shape(v) for v in producer.operands]
+    if len(producer.results) != 1 or rw.shape(value) not in shapes or any(s not in ((), rw.shape(value)) for s in shapes):
+        return False
+    return all(not shape or _is_reduced(rw, v, target) for v, shape in zip(producer.operands, shapes))
+
+
+def _restored(rw: Rewriter, value: ir.Value, target: tuple[Dim, ...]) -> ir.Value:
+    producer = rw.producer(value)
+    assert producer is not None
+    if tw.short_name(producer) == "reduce":
+        attributes = rw.attributes(producer)
+        return rw.build("reduce", producer.operands[0], dims=attributes["dims"], kind=attributes["kind"], keep_dims=True)
+    operands = [_restored(rw, v, target) if rw.shape(v) else v for v in producer.operands]
+    return rw.pointwise(operands, rw.yields(producer), target, producer.location)[0]

@@ -1,0 +1,131 @@
+"""Masks: what provably is causal, windowed or nothing becomes an attribute; padding stays small."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from tw_programs import binary, broadcast, check, compare, iota, reshape, scalar_constant, typed, with_number
+
+from tilewright.core.mlir import arith, ir
+from tilewright.dialects import tw
+
+pytestmark = pytest.mark.usefixtures("context")
+
+Q = typed("s0, 2, s1, 4")
+K_LONG = typed("s0, 2, s1 + 5, 4")
+PADDING = typed("s0, s1", "i1")
+
+
+def _query(shift: int = 0) -> ir.Value:
+    index = iota("1, 1, s1, 1", 2)
+    return with_number("addi", index, shift) if shift else index
+
+
+def _key(length: str = "s1") -> ir.Value:
+    return iota(f"1, 1, 1, {length}", 3)
+
+
+def _and(*masks: ir.Value) -> ir.Value:
+    total = masks[0]
+    for mask in masks[1:]:
+        total = binary("andi", total, mask)
+    return total
+
+
+def _attributes(masks: object, pipeline: str = "tw-simplify,tw-recover") -> tuple[bool, int, tuple[object, ...] | None]:
+    """causal, window and the shape of the mask that is left, for a mask of the query and key positions and the padding."""
+
+    def body(x: ir.Value, padding: ir.Value) -> ir.Value:
+        mask = masks(reshape(padding, "s0, 1, 1, s1"))  # type: ignore[operator]
+        return tw.build("attention", x, x, x, broadcast(mask, "s0, 1, s1, s1"), scale=0.5)
+
+    rng = np.random.default_rng(0)
+    padding = np.ones((3, 7), bool)
+    padding[1, 5:] = False
+    result = check([Q, PADDING], body, pipeline, arrays=[rng.standard_normal((3, 2, 7, 4)).astype(np.float32), padding])
+    op = result.find("attention")
+    operands = list(op.operands)
+    return tw.get(op, "causal"), tw.get(op, "window"), result.shape(operands[3]) if len(operands) > 3 else None
+
+
+PADDED = tw.parse_shape("s0, 1, 1, s1")
+
+
+def test_causal() -> None:
+    assert _attributes(lambda p: compare("le", _key(), _query())) == (True, 0, None)
+    assert _attributes(lambda p: compare("ge", _query(), _key())) == (True, 0, None)
+    assert _attributes(lambda p: compare("lt", _key(), _query(1))) == (True, 0, None)
+    assert _attributes(lambda p: compare("le", binary("subi", _key(), _query()), tw.constant(0, "i64"))) == (True, 0, None)
+
+
+def test_window() -> None:
+    window = lambda p: _and(compare("gt", _key(), _query(-3)), compare("le", _key(), _query()))  # noqa: E731
+    assert _attributes(window) == (True, 3, None)
+    assert _attributes(lambda p: compare("ge", _key(), _query(-3))) == (False, 4, None)
+    assert _attributes(lambda p: _and(compare("gt", _key(), _query(-3)), compare("gt", _key(), _query(-5)))) == (False, 3, None)
+
+
+def test_padding_stays_in_its_shape() -> None:
+    assert _attributes(lambda p: p) == (False, 0, PADDED)
+    assert _attributes(lambda p: _and(compare("le", _key(), _query()), p)) == (True, 0, PADDED)
+    assert _attributes(lambda p: _and(p, compare("gt", _key(), _query(-3)), compare("le", _key(), _query()), p)) == (True, 3, PADDED)
+
+
+def test_a_mask_that_hides_nothing_goes() -> None:
+    assert _attributes(lambda p: compare("ge", _query(), tw.constant(0, "i64"))) == (False, 0, None)
+    assert _attributes(lambda p: _and(compare("lt", _key(), _query(64)), compare("ge", _key(), tw.constant(0, "i64")))) == (False, 0, None)
+
+
+def test_other_comparisons_stay() -> None:
+    shape = tw.parse_shape("1, 1, s1, s1")
+    # The next token may be seen too; every second token; both sides of a window.
+    assert _attributes(lambda p: compare("le", _key(), _query(1))) == (False, 0, shape)
+    assert _attributes(lambda p: compare("le", with_number("muli", _key(), 2), _query())) == (False, 0, shape)
+    assert _attributes(lambda p: _and(compare("ge", _key(), _query(-2)), compare("le", _key(), _query(2)))) == (False, 3, shape)
+    assert _attributes(lambda p: compare("ne", _key(), _query())) == (False, 0, shape)
+
+
+def test_positions_are_counted_from_the_last_key() -> None:
+    """With more keys than queries, query i stands at i + K - Q."""
+
+    def masked(shift: int) -> bool:
+        def body(q: ir.Value, k: ir.Value) -> ir.Value:
+            return tw.build("attention", q, k, k, compare("le", _key("s1 + 5"), _query(shift)), scale=0.5)
+
+        return tw.get(check([Q, K_LONG], body, "tw-simplify,tw-recover").find("attention"), "causal")
+
+    assert masked(5)
+    assert not masked(0)
+    assert not masked(4)
+
+
+def test_a_mask_next_to_an_explicit_offset_stays() -> None:
+    def body(q: ir.Value, offset: ir.Value) -> ir.Value:
+        return tw.build("attention", q, q, q, compare("le", _key(), _query()), None, offset, scale=0.5)
+
+    result = check([Q, typed("s0", "i64")], body, "tw-simplify,tw-recover")
+    assert not tw.get(result.find("attention"), "causal")
+
+
+def _added(condition: ir.Value, hidden: float) -> ir.Value:
+    return tw.pointwise([condition], lambda c: arith.select(c, scalar_constant(0, "f32"), scalar_constant(hidden, "f32")))
+
+
+def test_added_masks_are_boolean_where_no_row_is_hidden() -> None:
+    causal = lambda: compare("le", _key(), _query())  # noqa: E731
+    lowest = float(np.finfo(np.float32).min)
+    assert _attributes(lambda p: _added(causal(), -math.inf)) == (True, 0, None)
+    assert _attributes(lambda p: _added(causal(), lowest)) == (True, 0, None)
+    assert _attributes(lambda p: _added(_and(causal(), p), -math.inf)) == (True, 0, PADDED)
+    # A row may be padding only: hidden keys then share the probability, which a boolean mask doesn't give them.
+    assert _attributes(lambda p: _added(_and(causal(), p), lowest)) == (False, 0, tw.parse_shape("s0, 1, s1, s1"))
+    assert _attributes(lambda p: _added(causal(), -10.0)) == (False, 0, tw.parse_shape("1, 1, s1, s1"))
+    assert _attributes(lambda p: _added(p, 0.0)) == (False, 0, None)
+
+
+def test_added_masks_are_boolean_on_request() -> None:
+    masks = lambda p: _added(_and(compare("le", _key(), _query()), p), -3e38)  # noqa: E731
+    assert _attributes(masks, "tw-simplify,tw-recover{assume-visible=true}") == (True, 0, PADDED)
+    assert _attributes(masks, "tw-simplify,tw-recover-masks{assume-visible=true}") == (True, 0, PADDED)
