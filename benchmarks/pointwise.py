@@ -83,7 +83,7 @@ def add_rms_silu(rows: int, columns: int, dtype: str = "f32") -> Case:
         normed = tw.build("rms_norm", h, w, eps=1e-6)
 
         def silu(gate: ir.Value, n: ir.Value) -> ir.Value:
-            one = arith.ConstantOp(gate.type, ir.FloatAttr.get(gate.type, 1.0)).result
+            one = arith.constant(gate.type, 1.0)
             return arith.mulf(arith.divf(gate, arith.addf(one, math.exp(arith.negf(gate)))), n)
 
         return tw.pointwise([g, normed], silu)

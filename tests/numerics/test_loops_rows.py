@@ -77,8 +77,9 @@ SOFTMAX_SHAPES = [(77, 1001), (3, 128), (1, 1), (0, 7), (4, 15), (4, 17)]
 def test_softmax_dynamic_and_static(target: str, shape: tuple[int, int]) -> None:
     rows, columns = shape
     x = normal(rows, columns) * 4
-    for shape in (("d0", "d1"), ("d0", columns)):
-        check([(shape, "f32")], lambda x: tw.build("softmax", x, dim=1), [x], softmax(x), target)
+    sizes: tuple[tuple[int | str, ...], ...] = (("d0", "d1"), ("d0", columns))
+    for size in sizes:
+        check([(size, "f32")], lambda x: tw.build("softmax", x, dim=1), [x], softmax(x), target)
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -65,9 +65,9 @@ def test_booleans_are_bytes(target: str) -> None:
     above = lambda x: tw.pointwise([x], lambda a: arith.cmpi(arith.CmpIPredicate.sgt, a, arith.constant(a.type, 7)))  # noqa: E731
     check([(MATRIX, "i64")], above, [i], i > 7, target)
     late = m & (np.arange(77) > 70)
-    check([(MATRIX, "i1")], lambda x: tw.build("reduce", x, dims=[1], kind="or"), [late], late.any(1), target)
-    check([(MATRIX, "i1")], lambda x: tw.build("reduce", x, dims=[0], kind="and"), [m], m.all(0), target)
-    check([(MATRIX, "i1")], lambda x: tw.build("reduce", x, dims=[1], kind="max"), [late], late.any(1), target)
+    check([(MATRIX, "i1")], lambda x: tw.build("reduce", x, dims=[1], kind="or"), [late], np.asarray(late.any(1)), target)
+    check([(MATRIX, "i1")], lambda x: tw.build("reduce", x, dims=[0], kind="and"), [m], np.asarray(m.all(0)), target)
+    check([(MATRIX, "i1")], lambda x: tw.build("reduce", x, dims=[1], kind="max"), [late], np.asarray(late.any(1)), target)
 
 
 @pytest.mark.parametrize("target", TARGETS)

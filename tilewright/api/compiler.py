@@ -148,7 +148,7 @@ def _run(
         compiled: list[CompiledTarget] = []
         devices: list[dict[str, Any]] = []
         for target in targets:
-            own = ir.Module.parse(module.operation.get_asm(enable_debug_info=True)) if len(targets) > 1 else module
+            own = ir.Module.parse(_text(module)) if len(targets) > 1 else module
             for phase in (Phase.FUSE, Phase.SCHEDULE, Phase.PLAN):
                 if begin <= ORDER.index(phase) <= end:
                     compilation.run_passes(own, phase, target)
@@ -227,7 +227,7 @@ def _report(compilation: Compilation, compiled: Sequence[CompiledTarget]) -> dic
 
 
 def _text(module: ir.Module) -> str:
-    return module.operation.get_asm(enable_debug_info=True)
+    return str(module.operation.get_asm(enable_debug_info=True))
 
 
 def _file_name(target: str) -> str:

@@ -28,9 +28,9 @@ def compile(
 ) -> LoadedProgram:
     """Compile a program and load it: the result is called like the module.
 
-    `source` is an `ExportedProgram`, a `torch.nn.Module` (with example `args`, `kwargs` and torch.export's `dynamic_shapes`), or the path of a
-    `.pt2`. `target` is one name of `tilewright targets` or several. The artifact is kept when `output` names a file, else it lives as long as
-    the result. `threads` as in `tilewright.load`.
+    `source` is an `ExportedProgram`, a `torch.nn.Module` (with example `args`, `kwargs` and torch.export's `dynamic_shapes`), or the
+    path of a `.pt2`. `target` is one name of `tilewright targets` or several. The artifact is kept when `output` names a file, else it
+    lives as long as the result. `threads` as in `tilewright.load`.
 
         model = tilewright.compile(module, (x,), dynamic_shapes={"x": {0: Dim("batch")}})
         y = model(x)

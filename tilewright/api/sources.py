@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def to_program(
 
         if args is None:
             raise InputError("compiling a module needs example arguments", remedy="tilewright.compile(module, (x, y), dynamic_shapes=...)")
-        exported = export_module(source, tuple(args), dict(kwargs or {}), dynamic_shapes)
+        exported = export_module(cast(Any, source), tuple(args), dict(kwargs or {}), dynamic_shapes)
         return import_exported(exported, origin=origin or type(source).__name__)
     raise InputError(
         f"cannot compile a {type(source).__name__}", remedy="give an ExportedProgram, a torch.nn.Module with example arguments, or a path"
@@ -63,7 +63,7 @@ def _read_module(file: Path, weights: str | os.PathLike[str] | None) -> Program:
     with context, capture(context) as log:
         try:
             module = ir.Module.parse(file.read_text(), context)
-        except (ir.MLIRError, UnicodeDecodeError) as error:
+        except (cast(Any, ir).MLIRError, UnicodeDecodeError) as error:
             raise error_from(InputError, log.entries, f"{file} is not an MLIR module") from error
         tw.verify(module)
         main = next((f for f in tw.functions(module) if "tw.kernel" not in f.operation.attributes), None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tilewright.core.diagnostics import TilewrightError
 
 if TYPE_CHECKING:
-    from mlir import ir
+    from tilewright.core.mlir import ir
 
 Error = TypeVar("Error", bound=TilewrightError)
 

@@ -18,7 +18,6 @@ import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Union
 
 Monomial = tuple["Atom", ...]
 Ranges = Mapping[str, tuple[int, int]]
@@ -179,7 +178,7 @@ class Expr:
         return f"Expr({str(self)!r})"
 
 
-Dim = Union[int, Expr]
+Dim = int | Expr
 """A size: a number or an expression."""
 
 

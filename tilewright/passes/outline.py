@@ -45,7 +45,7 @@ def _outline(
     is_weight = [not isinstance(v.owner, ir.Block) and tw.is_op(v.owner, "weight") for v in kernel.operands]
     renamed = _symbol_names(block)
     # Layers repeat under the same symbols: their regions print alike, and need no function to be compared.
-    region = kernel.get_asm(use_local_scope=True).partition("({")[2] + str(is_weight)
+    region = str(kernel.get_asm(use_local_scope=True)).partition("({")[2] + str(is_weight)
     name = outlined.get(region)
     if name is None:
         function = _make_function(module, kernel, block, renamed, ranges, is_weight)

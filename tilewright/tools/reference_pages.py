@@ -26,10 +26,15 @@ name: `tilewright-opt model.mlir -p 'tw-simplify,tw-fuse,canonicalize'`.
 
 def passes_page() -> str:
     """All our passes with their contracts and options, as Markdown."""
-    passes = load_all_passes()
+    passes = own_passes()
     rows = [f"| [{name}](#{name}) | {_cell(cls.contract())} |" for name, cls in passes.items()]
     overview = "\n".join(["| pass | contract |", "| --- | --- |", *rows])
     return "\n".join([PASSES_INTRODUCTION, overview + "\n", *(_pass_section(cls) for cls in passes.values())])
+
+
+def own_passes() -> dict[str, type[Pass]]:
+    """All passes of this package: TILEWRIGHT_PASS_MODULES may have registered others."""
+    return {name: cls for name, cls in load_all_passes().items() if cls.__module__.startswith("tilewright.")}
 
 
 def _pass_section(cls: type[Pass]) -> str:

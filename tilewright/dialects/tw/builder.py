@@ -57,7 +57,7 @@ def build_many(
     if sum(o.optional or o.variadic for o in spec.operands) > 1:
         encoded["operandSegmentSizes"] = ir.DenseI32ArrayAttr.get(segments)
     args = Arguments(infos, values, results=results)
-    check_constraints(spec, args, loc or ir.Location.current)
+    check_constraints(spec, args, loc or _current_location())
     types = [tensor_type(info) for info in spec.infer(args)]
     op = ir.Operation.create(f"tw.{name}", results=types, operands=flat, attributes=encoded, loc=loc)
     return list(op.results)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from tilewright.core.mlir import ir
 
@@ -26,4 +26,4 @@ def read_schedule(function: ir.OpView | ir.Operation) -> dict[str, Any]:
     attributes = function.operation.attributes
     if "tw.schedule" not in attributes:
         return {}
-    return {named.name: named.attr.value for named in ir.DictAttr(attributes["tw.schedule"])}
+    return {named.name: cast(Any, named.attr).value for named in ir.DictAttr(attributes["tw.schedule"])}
