@@ -107,7 +107,11 @@ def test_array_interface(program: runtime.Program) -> None:
 @pytest.mark.parametrize(
     ("value", "dtype", "result"),
     [
-        (3, "i64", "int64"), (3, "f32", "float32"), (2.5, "f32", "float32"), (2.5, "i64", "float64"), (True, "i1", "bool"),
+        (3, "i64", "int64"),
+        (3, "f32", "float32"),
+        (2.5, "f32", "float32"),
+        (2.5, "i64", "float64"),
+        (True, "i1", "bool"),
         (1, "i1", "int64"),
     ],
 )

@@ -19,8 +19,13 @@ from tilewright.targets import find, host_target
 
 
 def attention(
-    q: ir.Value, k: ir.Value, v: ir.Value, mask: ir.Value | None = None, kv_len: ir.Value | None = None,
-    q_offset: ir.Value | None = None, **attributes: Any,
+    q: ir.Value,
+    k: ir.Value,
+    v: ir.Value,
+    mask: ir.Value | None = None,
+    kv_len: ir.Value | None = None,
+    q_offset: ir.Value | None = None,
+    **attributes: Any,
 ) -> ir.Value:
     return tw.build("attention", q, k, v, mask, kv_len, q_offset, None, **attributes)
 
@@ -32,7 +37,8 @@ def plain(heads: int, kv_heads: int, size: int, value_size: int | None = None, *
 
 def qkv(batch: int, heads: int, kv_heads: int, queries: int, keys: int, size: int, value_size: int | None = None) -> list[np.ndarray]:
     return [
-        normal(batch, heads, queries, size), normal(batch, kv_heads, keys, size, seed=1),
+        normal(batch, heads, queries, size),
+        normal(batch, kv_heads, keys, size, seed=1),
         normal(batch, kv_heads, keys, value_size or size, seed=2),
     ]
 
@@ -77,8 +83,14 @@ def masked(mask: str, dtype: str, heads: int = 4, kv_heads: int = 4, **attribute
 @pytest.mark.parametrize(
     ("mask", "kv_heads"),
     [
-        ("d0, 1, 1, d2", 2), ("d0, 1, d1, d2", 4), ("1, 1, 1, d2", 4), ("d1, d2", 2), ("d0, 4, 1, d2", 4), ("d0, 4, 1, d2", 2),
-        ("d0, 1, d1, 1", 4), ("d0, 4, d1, d2", 2),
+        ("d0, 1, 1, d2", 2),
+        ("d0, 1, d1, d2", 4),
+        ("1, 1, 1, d2", 4),
+        ("d1, d2", 2),
+        ("d0, 4, 1, d2", 4),
+        ("d0, 4, 1, d2", 2),
+        ("d0, 1, d1, 1", 4),
+        ("d0, 4, d1, d2", 2),
     ],
 )
 def test_masks(mask: str, dtype: str, kv_heads: int) -> None:

@@ -106,7 +106,13 @@ def run_program(objects: Sequence[bytes], driver: str, stdin: bytes, target: Tar
 
 
 def run_kernel(
-    compiled: bytes, name: str, arrays: Sequence[np.ndarray], outputs: int, scratch_bytes: int, numbers: Sequence[int], target: Target,
+    compiled: bytes,
+    name: str,
+    arrays: Sequence[np.ndarray],
+    outputs: int,
+    scratch_bytes: int,
+    numbers: Sequence[int],
+    target: Target,
 ) -> None:
     """Call the kernel `name` of an object with all of `arrays`, of which the last `outputs` are written."""
     globals_, loads, stores, arguments = "", "", "", []

@@ -1,7 +1,7 @@
 """Kernels of level 2 built in tests, lowered by the matmul and attention templates, and executed beside their reference.
 
-    kernel = TemplateKernel([info("d0, 384"), info("384, 96")], lambda x, w: [tw.build("matmul", x, w)], weights={1})
-    kernel.check([x, w])                              # lower for this machine, run, compare with the interpreter
+kernel = TemplateKernel([info("d0, 384"), info("384, 96")], lambda x, w: [tw.build("matmul", x, w)], weights={1})
+kernel.check([x, w])                              # lower for this machine, run, compare with the interpreter
 """
 
 from __future__ import annotations
@@ -68,9 +68,7 @@ class TemplateKernel:
             function = func.FuncOp("kernel", ir.FunctionType.get(types, []), visibility="private")
             function.attributes["tw.kernel"] = ir.UnitAttr.get()
             function.attributes["tw.symbols"] = tw.symbols_attribute({name: (0, 4096) for name in names})
-            function.arg_attrs = [
-                ir.DictAttr.get({"tw.weight": ir.UnitAttr.get()} if i in self.weights else {}) for i in range(len(types))
-            ]
+            function.arg_attrs = [ir.DictAttr.get({"tw.weight": ir.UnitAttr.get()} if i in self.weights else {}) for i in range(len(types))]
             block = function.add_entry_block()
             with ir.InsertionPoint(block):
                 results = list(self.body(*block.arguments))
@@ -105,7 +103,10 @@ class TemplateKernel:
             return interpreter.run(self._module(), list(arrays), function="kernel")
 
     def run(
-        self, arrays: Sequence[np.ndarray], target: Target | None = None, splits: Sequence[float] = (),
+        self,
+        arrays: Sequence[np.ndarray],
+        target: Target | None = None,
+        splits: Sequence[float] = (),
         lowered: tuple[str, int] | None = None,
     ) -> list[np.ndarray]:
         """Results of the native kernel; `splits` are the fractions of the units at which the range is cut into several calls.
@@ -139,7 +140,10 @@ class TemplateKernel:
         return results
 
     def check(
-        self, arrays: Sequence[np.ndarray], target: Target | None = None, tolerance: float = 2e-5,
+        self,
+        arrays: Sequence[np.ndarray],
+        target: Target | None = None,
+        tolerance: float = 2e-5,
         lowered: tuple[str, int] | None = None,
     ) -> None:
         """Assert that native results are those of the reference, relative to the largest of each."""

@@ -76,26 +76,35 @@ class ArtifactWriter:
         `add_weight` returned, in the order that the code expects. `kernels` is recorded as it is.
         """
         entry: dict[str, Any] = {
-            "target": target.name, "triple": target.triple, "requires": list(target.requires), "entry_points": entry_points,
+            "target": target.name,
+            "triple": target.triple,
+            "requires": list(target.requires),
+            "entry_points": entry_points,
             "kernels": kernels,
         }
         self._write_section(entry, memoryview(data), PAGE)
         self._code.append(entry)
 
     def add_entry_point(
-        self, name: str, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]], symbols: list[dict[str, Any]], structure: Any = None,
+        self,
+        name: str,
+        inputs: list[dict[str, Any]],
+        outputs: list[dict[str, Any]],
+        symbols: list[dict[str, Any]],
+        structure: Any = None,
     ) -> None:
         """Describe an entry point: ports {name, dtype, shape: [expressions]}, symbols {name, min, max}, the outputs' nesting."""
-        self._entry_points.append(
-            {"name": name, "inputs": inputs, "outputs": outputs, "symbols": symbols, "output_structure": structure}
-        )
+        self._entry_points.append({"name": name, "inputs": inputs, "outputs": outputs, "symbols": symbols, "output_structure": structure})
 
     def add_program_code(self, code: ProgramCode, weight_data: Callable[[WeightUse], np.ndarray[Any, Any]], name: str = "main") -> None:
         """Add a compiled program with its weights; `weight_data` gives each weight's bytes in its layout."""
         interface = code.interface
         weights = [self.add_weight(w.name, w.dtype, w.shape, w.layout, weight_data(w)) for w in interface.weights]
         entry = {
-            "name": name, "symbol": code.symbol, "arena_bytes": interface.arena_bytes, "scratch_bytes": interface.scratch_bytes,
+            "name": name,
+            "symbol": code.symbol,
+            "arena_bytes": interface.arena_bytes,
+            "scratch_bytes": interface.scratch_bytes,
             "weights": weights,
         }
         kernels = [
@@ -106,6 +115,7 @@ class ArtifactWriter:
 
     def add_interface(self, name: str, interface: ProgramInterface, structure: Any = None) -> None:
         """Describe an entry point by the interface that the host program was built from."""
+
         def port(p: Port) -> dict[str, Any]:
             return {"name": p.name, "dtype": p.dtype, "shape": list(p.shape)}
 
@@ -117,8 +127,11 @@ class ArtifactWriter:
         for entry, digest in self._hashes:
             entry["sha256"] = digest.result()
         manifest = {
-            "producer": f"tilewright {__version__}", "entry_points": self._entry_points, "weights": self._weights,
-            "code": self._code, "report": report,
+            "producer": f"tilewright {__version__}",
+            "entry_points": self._entry_points,
+            "weights": self._weights,
+            "code": self._code,
+            "report": report,
         }
         data = json.dumps(manifest, separators=(",", ":")).encode()
         offset = self._align(PAGE)

@@ -190,8 +190,18 @@ def _device_kernel(name: str, record: Mapping[str, Any], cubin: bytes, symbols: 
     x, y, z = record["grid"]
     threads_x, threads_y, threads_z = record["block"]
     return DeviceKernel(
-        name, record["ptx"], cubin or None, record["registers"], record["spills"], record["shared_bytes"], (x, y, z),
-        (threads_x, threads_y, threads_z), symbols, record["seconds"], record["dumps"], cached,
+        name,
+        record["ptx"],
+        cubin or None,
+        record["registers"],
+        record["spills"],
+        record["shared_bytes"],
+        (x, y, z),
+        (threads_x, threads_y, threads_z),
+        symbols,
+        record["seconds"],
+        record["dumps"],
+        cached,
     )
 
 

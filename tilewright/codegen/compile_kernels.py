@@ -76,8 +76,16 @@ def compile_kernels(
         else:
             record, data = entry
             done[name] = KernelCode(
-                name, data, record["trip_count"], record["scratch"], symbols[name], record["instruction_mix"], record["slow_path"], {},
-                record["dumps"], True,
+                name,
+                data,
+                record["trip_count"],
+                record["scratch"],
+                symbols[name],
+                record["instruction_mix"],
+                record["slow_path"],
+                {},
+                record["dumps"],
+                True,
             )
             _tell(progress, name, len(done), len(tasks))
     failures: dict[str, TilewrightError] = {}
@@ -107,7 +115,13 @@ def kernel_functions(module: ir.Module) -> Iterator[tuple[str, ir.Operation]]:
 
 
 def _task(
-    name: str, op: ir.Operation, target: Target, lower: str, want_dumps: bool, opt_level: int, settings: Mapping[str, Any],
+    name: str,
+    op: ir.Operation,
+    target: Target,
+    lower: str,
+    want_dumps: bool,
+    opt_level: int,
+    settings: Mapping[str, Any],
 ) -> Task:
     everything = {**settings, "target": target.name, "lower": lower, "dumps": want_dumps, "opt_level": opt_level}
     return Task(name, COMPILE_KERNEL, kernel_text(op, locations=True), everything)

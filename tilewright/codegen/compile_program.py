@@ -45,7 +45,15 @@ def compile_program(
     """Compile the kernels and the host program of `module` and link them. The arguments are those of `compile_kernels`."""
     find_linker(target)  # A missing linker is better known before the work than after it.
     kernels = compile_kernels(
-        module, target, pool, cache, lower=lower, want_dumps=want_dumps, opt_level=opt_level, settings=settings, progress=progress,
+        module,
+        target,
+        pool,
+        cache,
+        lower=lower,
+        want_dumps=want_dumps,
+        opt_level=opt_level,
+        settings=settings,
+        progress=progress,
     )
     infos = {name: code.info for name, code in kernels.items()}
     interface = read_interface(module, infos)
@@ -58,7 +66,12 @@ def compile_program(
 
 
 def _compile_host(
-    module: ir.Module, kernels: list[str], target: Target, pool: WorkerPool, cache: CompileCache | None, want_dumps: bool,
+    module: ir.Module,
+    kernels: list[str],
+    target: Target,
+    pool: WorkerPool,
+    cache: CompileCache | None,
+    want_dumps: bool,
 ) -> dict[str, Any]:
     text = str(module)
     settings = {"target": target.name, "kernels": kernels, "exports": [ENTRY_SYMBOL], "dumps": want_dumps}

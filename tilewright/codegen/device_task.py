@@ -48,8 +48,13 @@ def compile_device_kernel(text: str, settings: Mapping[str, Any], report: Report
     clock.enter("llvm")
     ptx = compile_ptx(llvm_ir, target, settings.get("opt_level", 3))
     result: dict[str, Any] = {
-        "ptx": ptx, "cubin": b"", "grid": list(launch.grid), "block": list(launch.block), "shared_bytes": launch.shared_bytes,
-        "registers": None, "spills": None,
+        "ptx": ptx,
+        "cubin": b"",
+        "grid": list(launch.grid),
+        "block": list(launch.block),
+        "shared_bytes": launch.shared_bytes,
+        "registers": None,
+        "spills": None,
     }
     if settings.get("assemble"):
         clock.enter("ptxas")

@@ -20,8 +20,11 @@ def target_attributes(target: Target) -> dict[str, str]:
     `stackrealign` makes spill slots of 64-byte vectors aligned although callers keep the stack aligned to 16 bytes only.
     """
     attributes = {
-        "target-cpu": target.llvm_cpu, "target-features": target.feature_string, "prefer-vector-width": str(target.vector_bits),
-        "min-legal-vector-width": str(target.vector_bits), "no-trapping-math": "true",
+        "target-cpu": target.llvm_cpu,
+        "target-features": target.feature_string,
+        "prefer-vector-width": str(target.vector_bits),
+        "min-legal-vector-width": str(target.vector_bits),
+        "no-trapping-math": "true",
     }
     if target.tune_cpu:
         attributes["tune-cpu"] = target.tune_cpu

@@ -108,7 +108,10 @@ def _to_object(module: ir.Module, target: Target, settings: Mapping[str, Any], c
     llvm_ir = hide_definitions(translate(module), frozenset(exports))
     clock.enter("llvm")
     done = compile_object(
-        llvm_ir, target, opt_level=settings.get("opt_level", 3), want_assembly=bool(settings.get("dumps")),
+        llvm_ir,
+        target,
+        opt_level=settings.get("opt_level", 3),
+        want_assembly=bool(settings.get("dumps")),
         allowed_undefined=frozenset(settings.get("kernels", ())),
     )
     clock.enter("")

@@ -70,7 +70,8 @@ def _find_linker(arch: str, wanted: str | None, path: str) -> Linker:
     if importlib.util.find_spec("ziglang") is not None:
         return Linker((sys.executable, "-m", "ziglang", "ld.lld"))
     raise ToolchainError(
-        f"no linker for {arch} was found", why=f"looked for {', '.join(looked_for)}",
+        f"no linker for {arch} was found",
+        why=f"looked for {', '.join(looked_for)}",
         remedy="`pip install ziglang`, or `apt-get install lld`, or set TILEWRIGHT_LINKER",
     )
 
@@ -90,7 +91,9 @@ def link_shared(objects: Sequence[bytes], target: Target) -> bytes:
             raise ToolchainError("the linker could not be run", where=linker.command[0], why=str(error)) from error
         if done.returncode:
             raise ToolchainError(
-                f"the linker failed with exit code {done.returncode}", where=" ".join(linker.command), why=done.stderr.strip()[-2000:],
+                f"the linker failed with exit code {done.returncode}",
+                where=" ".join(linker.command),
+                why=done.stderr.strip()[-2000:],
                 remedy="try another one by TILEWRIGHT_LINKER",
             )
         return Path(output).read_bytes()

@@ -136,7 +136,9 @@ class _Worker:
             options = [argument for name in self._preload for argument in ("--preload", name)]
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tilewright.codegen.worker", *options],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
             )
             return self._process, written
@@ -241,6 +243,8 @@ class _Reader:
 def _failure(task: Task, phase: str, what: str, evidence: str) -> WorkerError:
     path, command = write_task(task, f"{task.name} {what}")
     return WorkerError(
-        f"compiling {task.name} {what}", where=f"{task.name}, phase {phase}", why=evidence,
+        f"compiling {task.name} {what}",
+        where=f"{task.name}, phase {phase}",
+        why=evidence,
         remedy=f"report it with {path}\nrun it again: {command}",
     )

@@ -33,7 +33,17 @@ from tilewright.lowering.size_expression import SizeEmitter
 
 ENTRY_SYMBOL = "tw_main"
 _FIELDS = (
-    "inputs", "outputs", "weights", "arena", "scratch", "scratch_stride", "symbols", "threads", "parallel", "barrier", "thread_num",
+    "inputs",
+    "outputs",
+    "weights",
+    "arena",
+    "scratch",
+    "scratch_stride",
+    "symbols",
+    "threads",
+    "parallel",
+    "barrier",
+    "thread_num",
     "num_threads",
 )
 """Fields of `tw_call` in order; each is 8 bytes."""
@@ -171,7 +181,9 @@ class _HostProgram:
                 self._copy_outputs(op)
             case name:
                 raise VerifyError(
-                    f"{name} is left in the entry function", where=str(op.location), remedy="fuse and outline the program before",
+                    f"{name} is left in the entry function",
+                    where=str(op.location),
+                    remedy="fuse and outline the program before",
                 )
 
     def _constant(self, op: ir.Operation) -> Location:
@@ -180,8 +192,12 @@ class _HostProgram:
         value = storable_constant(ir.DenseElementsAttr(op.attributes["value"]))
         with ir.InsertionPoint(self.module.body):
             llvm.GlobalOp(
-                ir.TypeAttr.get(_array_type(ir.ShapedType(value.type))), f"tw_constant_{location.index}",
-                ir.Attribute.parse("#llvm.linkage<internal>"), constant=True, value=value, alignment=ALIGNMENT,
+                ir.TypeAttr.get(_array_type(ir.ShapedType(value.type))),
+                f"tw_constant_{location.index}",
+                ir.Attribute.parse("#llvm.linkage<internal>"),
+                constant=True,
+                value=value,
+                alignment=ALIGNMENT,
             )
         return location
 
@@ -220,7 +236,8 @@ class _HostProgram:
         texts = [ir.StringAttr(a).value for a in ir.ArrayAttr(op.attributes["buffers"])] if "buffers" in op.attributes else []
         if len(texts) != len(op.results):
             raise VerifyError(
-                f"the launch of @{callee(op)} has {len(op.results)} results and {len(texts)} buffers", where=str(op.location),
+                f"the launch of @{callee(op)} has {len(op.results)} results and {len(texts)} buffers",
+                where=str(op.location),
                 remedy="run tw-plan-memory before",
             )
         locations: list[Location] = []

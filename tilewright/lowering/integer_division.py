@@ -38,7 +38,9 @@ def ceil_divide_unsigned(lhs: ir.Value, rhs: ir.Value) -> ir.Value:
 
 
 _EXPANSIONS: dict[str, Callable[[ir.Value, ir.Value], ir.Value]] = {
-    "arith.floordivsi": floor_divide, "arith.ceildivsi": ceil_divide, "arith.ceildivui": ceil_divide_unsigned,
+    "arith.floordivsi": floor_divide,
+    "arith.ceildivsi": ceil_divide,
+    "arith.ceildivui": ceil_divide_unsigned,
 }
 
 

@@ -55,7 +55,11 @@ class SizeEmitter:
             raise VerifyError(f"the symbol {atom.name} has no value here", why=f"known: {', '.join(sorted(self._known)) or 'none'}")
         lhs, rhs = (self.emit(text) for text in atom.args)
         builders = {
-            "floordiv": floor_divide, "mod": floor_modulo, "ceildiv": ceil_divide, "max": arith.maxsi, "min": arith.minsi,
+            "floordiv": floor_divide,
+            "mod": floor_modulo,
+            "ceildiv": ceil_divide,
+            "max": arith.maxsi,
+            "min": arith.minsi,
         }
         self._known[key] = builders[atom.name](lhs, rhs)
         return self._known[key]

@@ -74,7 +74,9 @@ def check_translatable(module: ir.Module) -> None:
     if problems:
         shown = problems[:10] + ([f"and {len(problems) - 10} more"] if len(problems) > 10 else [])
         raise UnsupportedError(
-            "ops are left that cannot be translated to LLVM IR", why="\n".join(shown), remedy="lower them before the llvm dialect",
+            "ops are left that cannot be translated to LLVM IR",
+            why="\n".join(shown),
+            remedy="lower them before the llvm dialect",
         )
 
 
@@ -108,7 +110,9 @@ def _reject_math_without_lowering(module: ir.Module) -> None:
     module.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
     if found:
         raise UnsupportedError(
-            "a math op has no lowering to the llvm dialect", why="\n".join(found), remedy="expand it to a polynomial first",
+            "a math op has no lowering to the llvm dialect",
+            why="\n".join(found),
+            remedy="expand it to a polynomial first",
         )
 
 

@@ -1,7 +1,7 @@
 """Loading and calling artifacts. Needs only the standard library and NumPy: no compiler, no torch, no jax.
 
-    program = tilewright.runtime.load("model.tw", threads=2)
-    embeddings = program(input_ids, attention_mask)
+program = tilewright.runtime.load("model.tw", threads=2)
+embeddings = program(input_ids, attention_mask)
 """
 
 from __future__ import annotations

@@ -81,7 +81,8 @@ class Artifact:
         if version != FORMAT_VERSION:
             newer = version > FORMAT_VERSION
             raise self._error(
-                f"has format version {version}", f"this runtime reads version {FORMAT_VERSION}",
+                f"has format version {version}",
+                f"this runtime reads version {FORMAT_VERSION}",
                 "install a newer tilewright" if newer else "compile the model again",
             )
         if not HEADER.size <= offset <= self.size or length > min(self.size - offset, MAX_MANIFEST_BYTES):

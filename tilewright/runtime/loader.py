@@ -25,7 +25,8 @@ def select_code(codes: Sequence[Code], arch: str, flags: frozenset[str]) -> Code
         else:
             reasons.append(f"{code.target} needs {', '.join(sorted(set(code.requires) - flags))}")
     raise IncompatibleError(
-        "the artifact has no code that this machine can run", why="; ".join(reasons) or "it holds no code at all",
+        "the artifact has no code that this machine can run",
+        why="; ".join(reasons) or "it holds no code at all",
         remedy="compile it with --target for this machine as well (`tilewright compile --target cpu` on it)",
     )
 

@@ -11,7 +11,19 @@ from tilewright.runtime.fields import Fields, read_index
 
 FORMAT_VERSION = 1
 ELEMENT_BYTES: dict[str, int] = {
-    "i1": 1, "i8": 1, "ui8": 1, "i16": 2, "ui16": 2, "i32": 4, "ui32": 4, "i64": 8, "ui64": 8, "f16": 2, "bf16": 2, "f32": 4, "f64": 8,
+    "i1": 1,
+    "i8": 1,
+    "ui8": 1,
+    "i16": 2,
+    "ui16": 2,
+    "i32": 4,
+    "ui32": 4,
+    "i64": 8,
+    "ui64": 8,
+    "f16": 2,
+    "bf16": 2,
+    "f32": 4,
+    "f64": 8,
 }
 """Bytes of an element as stored, by dtype name."""
 
@@ -137,7 +149,10 @@ def parse_manifest(data: bytes) -> Manifest:
 
 def _entry_point(fields: Fields) -> EntryPoint:
     return EntryPoint(
-        fields.text("name"), fields.objects("inputs", _port), fields.objects("outputs", _port), fields.objects("symbols", _symbol),
+        fields.text("name"),
+        fields.objects("inputs", _port),
+        fields.objects("outputs", _port),
+        fields.objects("symbols", _symbol),
         fields.optional("output_structure"),
     )
 
@@ -167,13 +182,20 @@ def _weight(fields: Fields) -> Weight:
 
 def _entry_code(fields: Fields) -> EntryCode:
     return EntryCode(
-        fields.text("name"), fields.text("symbol"), fields.text("arena_bytes"), fields.text("scratch_bytes"),
+        fields.text("name"),
+        fields.text("symbol"),
+        fields.text("arena_bytes"),
+        fields.text("scratch_bytes"),
         fields.items("weights", read_index),
     )
 
 
 def _code(fields: Fields) -> Code:
     return Code(
-        fields.text("target"), fields.text("triple"), fields.texts("requires"), _section(fields),
-        fields.objects("entry_points", _entry_code), fields.objects("kernels", lambda f: f.value),
+        fields.text("target"),
+        fields.text("triple"),
+        fields.texts("requires"),
+        _section(fields),
+        fields.objects("entry_points", _entry_code),
+        fields.objects("kernels", lambda f: f.value),
     )

@@ -148,7 +148,8 @@ class Session:
             return self.threads, openmp
         if self._asked:
             raise ThreadsError(
-                f"{self.threads} threads were asked for, but there is no OpenMP runtime", "looked for libgomp, libomp and libiomp5",
+                f"{self.threads} threads were asked for, but there is no OpenMP runtime",
+                "looked for libgomp, libomp and libiomp5",
                 "`apt-get install libgomp1`, or use one thread",
             )
         return 1, None
@@ -156,4 +157,3 @@ class Session:
     def _make_makers(self, kind: NumpyKind | TorchKind | DLPackKind) -> tuple[_Maker, ...]:
         makers = self._makers[kind] = tuple(kind.maker(port.dtype) for port in self.entry.outputs)
         return makers
-

@@ -22,8 +22,19 @@ from tilewright.runtime.dlpack import Borrowed
 from tilewright.runtime.errors import CallError
 
 _NUMPY_NAMES: dict[str, str] = {
-    "bool": "i1", "int8": "i8", "uint8": "ui8", "int16": "i16", "uint16": "ui16", "int32": "i32", "uint32": "ui32", "int64": "i64",
-    "uint64": "ui64", "float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64",
+    "bool": "i1",
+    "int8": "i8",
+    "uint8": "ui8",
+    "int16": "i16",
+    "uint16": "ui16",
+    "int32": "i32",
+    "uint32": "ui32",
+    "int64": "i64",
+    "uint64": "ui64",
+    "float16": "f16",
+    "bfloat16": "bf16",
+    "float32": "f32",
+    "float64": "f64",
 }
 _TORCH_NAMES: dict[str, str] = {f"torch.{name}": dtype for name, dtype in _NUMPY_NAMES.items()}
 

@@ -16,9 +16,18 @@ class CallRecord(ctypes.Structure):
     """`tw_call` of docs/levels.md."""
 
     _fields_ = (
-        ("inputs", ctypes.c_void_p), ("outputs", ctypes.c_void_p), ("weights", ctypes.c_void_p), ("arena", ctypes.c_void_p),
-        ("scratch", ctypes.c_void_p), ("scratch_stride", ctypes.c_int64), ("symbols", ctypes.c_void_p), ("threads", ctypes.c_int64),
-        ("parallel", ctypes.c_void_p), ("barrier", ctypes.c_void_p), ("thread_num", ctypes.c_void_p), ("num_threads", ctypes.c_void_p),
+        ("inputs", ctypes.c_void_p),
+        ("outputs", ctypes.c_void_p),
+        ("weights", ctypes.c_void_p),
+        ("arena", ctypes.c_void_p),
+        ("scratch", ctypes.c_void_p),
+        ("scratch_stride", ctypes.c_int64),
+        ("symbols", ctypes.c_void_p),
+        ("threads", ctypes.c_int64),
+        ("parallel", ctypes.c_void_p),
+        ("barrier", ctypes.c_void_p),
+        ("thread_num", ctypes.c_void_p),
+        ("num_threads", ctypes.c_void_p),
     )
 
 
@@ -26,7 +35,12 @@ class Plan:
     """What one combination of input shapes determines: the symbols' values, the outputs' shapes, memory in bytes, the threads."""
 
     def __init__(
-        self, symbols: Sequence[int], output_shapes: Sequence[tuple[int, ...]], arena_bytes: int, scratch_bytes: int, threads: int,
+        self,
+        symbols: Sequence[int],
+        output_shapes: Sequence[tuple[int, ...]],
+        arena_bytes: int,
+        scratch_bytes: int,
+        threads: int,
         openmp: OpenMP | None,
     ) -> None:
         self.symbols = (ctypes.c_int64 * max(1, len(symbols)))(*symbols)
@@ -44,7 +58,9 @@ class Workspace:
         self.inputs = (ctypes.c_void_p * max(1, inputs))()
         self.outputs = (ctypes.c_void_p * max(1, outputs))()
         self.record = CallRecord(
-            inputs=ctypes.addressof(self.inputs), outputs=ctypes.addressof(self.outputs), weights=weights_address,
+            inputs=ctypes.addressof(self.inputs),
+            outputs=ctypes.addressof(self.outputs),
+            weights=weights_address,
         )
         self.reference = ctypes.byref(self.record)
         self.plan: Plan | None = None

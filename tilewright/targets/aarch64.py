@@ -10,8 +10,15 @@ KIB, MIB = 1024, 1024 * 1024
 TRIPLE = "aarch64-unknown-linux-gnu"
 
 CPUINFO_FLAG: dict[str, str] = {
-    "neon": "asimd", "fp-armv8": "fp", "lse": "atomics", "crc": "crc32", "rdm": "asimdrdm", "dotprod": "asimddp",
-    "fullfp16": "asimdhp", "bf16": "bf16", "i8mm": "i8mm",
+    "neon": "asimd",
+    "fp-armv8": "fp",
+    "lse": "atomics",
+    "crc": "crc32",
+    "rdm": "asimdrdm",
+    "dotprod": "asimddp",
+    "fullfp16": "asimdhp",
+    "bf16": "bf16",
+    "i8mm": "i8mm",
 }
 """LLVM feature name to the flag in /proc/cpuinfo."""
 
@@ -26,25 +33,56 @@ SMMLA = MatrixInstruction("smmla", 2, 2, 8, "si8", "si8", "si32", 128, (1, 1, 1)
 
 
 def _cpu(
-    name: str, features: tuple[str, ...], *, units: int, caches: Caches, summary: str, tune: str = "",
+    name: str,
+    features: tuple[str, ...],
+    *,
+    units: int,
+    caches: Caches,
+    summary: str,
+    tune: str = "",
     instructions: tuple[MatrixInstruction, ...] = (),
 ) -> Target:
     return Target(
-        name=f"cpu:{name}", kind="cpu", arch="aarch64", triple=TRIPLE, llvm_cpu="generic", tune_cpu=tune or name, features=features,
-        vector_bits=128, vector_registers=32, fma_units=units, caches=caches, vendor="arm" if features != V8_FEATURES else "",
-        matrix_instructions=(FMLA, *instructions), requires=tuple(CPUINFO_FLAG[f] for f in features), summary=summary,
+        name=f"cpu:{name}",
+        kind="cpu",
+        arch="aarch64",
+        triple=TRIPLE,
+        llvm_cpu="generic",
+        tune_cpu=tune or name,
+        features=features,
+        vector_bits=128,
+        vector_registers=32,
+        fma_units=units,
+        caches=caches,
+        vendor="arm" if features != V8_FEATURES else "",
+        matrix_instructions=(FMLA, *instructions),
+        requires=tuple(CPUINFO_FLAG[f] for f in features),
+        summary=summary,
     )
 
 
 AARCH64 = _cpu(
-    "aarch64", V8_FEATURES, units=2, caches=Caches(32 * KIB, 512 * KIB, 1 * MIB), tune="generic", summary="any 64-bit Arm with NEON",
+    "aarch64",
+    V8_FEATURES,
+    units=2,
+    caches=Caches(32 * KIB, 512 * KIB, 1 * MIB),
+    tune="generic",
+    summary="any 64-bit Arm with NEON",
 )
 NEOVERSE_N1 = _cpu(
-    "neoverse-n1", N1_FEATURES, units=2, caches=Caches(64 * KIB, 1 * MIB, 1 * MIB), instructions=(SDOT,),
+    "neoverse-n1",
+    N1_FEATURES,
+    units=2,
+    caches=Caches(64 * KIB, 1 * MIB, 1 * MIB),
+    instructions=(SDOT,),
     summary="AWS Graviton 2, Ampere Altra",
 )
 NEOVERSE_V1 = _cpu(
-    "neoverse-v1", V1_FEATURES, units=4, caches=Caches(64 * KIB, 1 * MIB, 1 * MIB), instructions=(SDOT, SMMLA, BFMMLA),
+    "neoverse-v1",
+    V1_FEATURES,
+    units=4,
+    caches=Caches(64 * KIB, 1 * MIB, 1 * MIB),
+    instructions=(SDOT, SMMLA, BFMMLA),
     summary="AWS Graviton 3 (NEON only, SVE is not used)",
 )
 
@@ -53,9 +91,7 @@ RECORDS: tuple[Target, ...] = (AARCH64, NEOVERSE_N1, NEOVERSE_V1)
 
 def _like(record: Target, *names: str) -> dict[str, Target]:
     base = record.name.partition(":")[2]
-    return {
-        name: replace(record, name=f"cpu:{name}", tune_cpu=name, summary=f"compiled as {base}, scheduled for {name}") for name in names
-    }
+    return {name: replace(record, name=f"cpu:{name}", tune_cpu=name, summary=f"compiled as {base}, scheduled for {name}") for name in names}
 
 
 DERIVED: dict[str, Target] = {

@@ -43,7 +43,8 @@ def read_host() -> HostCpu:
     cpuinfo = Path("/proc/cpuinfo")
     if arch is None or not cpuinfo.exists():
         raise UnsupportedError(
-            "cannot tell which CPU this machine has", why=f"{platform.system()} on {platform.machine()} is not known here",
+            "cannot tell which CPU this machine has",
+            why=f"{platform.system()} on {platform.machine()} is not known here",
             remedy="name the target, such as --target cpu:x86-64-v3",
         )
     return parse_cpuinfo(cpuinfo.read_text(), arch)
@@ -57,7 +58,8 @@ def best_record(host: HostCpu) -> Target:
         smallest = min(records, key=lambda t: len(t.requires))
         missing = sorted(set(smallest.requires) - host.flags)
         raise UnsupportedError(
-            "no target fits the CPU of this machine", why=f"{smallest.name} needs {', '.join(missing)}, which it does not report",
+            "no target fits the CPU of this machine",
+            why=f"{smallest.name} needs {', '.join(missing)}, which it does not report",
             remedy="compile for another machine by --target",
         )
     return max(fitting, key=lambda t: (t.vector_bits, len(t.features), t.vendor == host.vendor))

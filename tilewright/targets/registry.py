@@ -38,7 +38,8 @@ def find(name: str) -> Target:
         return _BY_NAME[key]
     if key in _TOO_OLD:
         raise UnsupportedError(
-            f"target {name!r} is not supported", why="its kernels would need AVX2 and FMA, which this CPU lacks",
+            f"target {name!r} is not supported",
+            why="its kernels would need AVX2 and FMA, which this CPU lacks",
             remedy="use cpu:x86-64-v3 or newer",
         )
     names = sorted([*_BY_NAME, "cpu", "native"])

@@ -29,7 +29,16 @@ class MatrixInstruction:
     feature: str = ""
 
     bits: ClassVar[dict[str, int]] = {
-        "f64": 64, "f32": 32, "tf32": 32, "f16": 16, "bf16": 16, "f8E4M3FN": 8, "f8E5M2": 8, "si32": 32, "si8": 8, "ui8": 8,
+        "f64": 64,
+        "f32": 32,
+        "tf32": 32,
+        "f16": 16,
+        "bf16": 16,
+        "f8E4M3FN": 8,
+        "f8E5M2": 8,
+        "si32": 32,
+        "si8": 8,
+        "ui8": 8,
     }
 
     def __post_init__(self) -> None:

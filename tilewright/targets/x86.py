@@ -10,21 +10,66 @@ KIB, MIB = 1024, 1024 * 1024
 TRIPLE = "x86_64-unknown-linux-gnu"
 
 CPUINFO_FLAG: dict[str, str] = {
-    "cx16": "cx16", "sahf": "lahf_lm", "popcnt": "popcnt", "sse3": "pni", "ssse3": "ssse3", "sse4.1": "sse4_1", "sse4.2": "sse4_2",
-    "avx": "avx", "avx2": "avx2", "bmi": "bmi1", "bmi2": "bmi2", "f16c": "f16c", "fma": "fma", "lzcnt": "abm", "movbe": "movbe",
-    "avxvnni": "avx_vnni", "avx512f": "avx512f", "avx512bw": "avx512bw", "avx512cd": "avx512cd", "avx512dq": "avx512dq",
-    "avx512vl": "avx512vl", "avx512vnni": "avx512_vnni", "avx512bf16": "avx512_bf16", "avx512fp16": "avx512_fp16",
-    "avx512vbmi": "avx512vbmi", "avx512vbmi2": "avx512_vbmi2", "avx512bitalg": "avx512_bitalg", "avx512ifma": "avx512ifma",
-    "avx512vpopcntdq": "avx512_vpopcntdq", "gfni": "gfni",
+    "cx16": "cx16",
+    "sahf": "lahf_lm",
+    "popcnt": "popcnt",
+    "sse3": "pni",
+    "ssse3": "ssse3",
+    "sse4.1": "sse4_1",
+    "sse4.2": "sse4_2",
+    "avx": "avx",
+    "avx2": "avx2",
+    "bmi": "bmi1",
+    "bmi2": "bmi2",
+    "f16c": "f16c",
+    "fma": "fma",
+    "lzcnt": "abm",
+    "movbe": "movbe",
+    "avxvnni": "avx_vnni",
+    "avx512f": "avx512f",
+    "avx512bw": "avx512bw",
+    "avx512cd": "avx512cd",
+    "avx512dq": "avx512dq",
+    "avx512vl": "avx512vl",
+    "avx512vnni": "avx512_vnni",
+    "avx512bf16": "avx512_bf16",
+    "avx512fp16": "avx512_fp16",
+    "avx512vbmi": "avx512vbmi",
+    "avx512vbmi2": "avx512_vbmi2",
+    "avx512bitalg": "avx512_bitalg",
+    "avx512ifma": "avx512ifma",
+    "avx512vpopcntdq": "avx512_vpopcntdq",
+    "gfni": "gfni",
 }
 """LLVM feature name to the flag in /proc/cpuinfo."""
 
 V3_FEATURES = (
-    "cx16", "sahf", "popcnt", "sse3", "ssse3", "sse4.1", "sse4.2", "avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe",
+    "cx16",
+    "sahf",
+    "popcnt",
+    "sse3",
+    "ssse3",
+    "sse4.1",
+    "sse4.2",
+    "avx",
+    "avx2",
+    "bmi",
+    "bmi2",
+    "f16c",
+    "fma",
+    "lzcnt",
+    "movbe",
 )
 V4_FEATURES = (*V3_FEATURES, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
 ICELAKE_FEATURES = (
-    *V4_FEATURES, "avx512vnni", "avx512vbmi", "avx512vbmi2", "avx512bitalg", "avx512ifma", "avx512vpopcntdq", "gfni",
+    *V4_FEATURES,
+    "avx512vnni",
+    "avx512vbmi",
+    "avx512vbmi2",
+    "avx512bitalg",
+    "avx512ifma",
+    "avx512vpopcntdq",
+    "gfni",
 )
 
 
@@ -53,40 +98,84 @@ def _cpu(
     instructions: tuple[MatrixInstruction, ...] = (),
 ) -> Target:
     return Target(
-        name=f"cpu:{name}", kind="cpu", arch="x86-64", triple=TRIPLE, llvm_cpu="x86-64", tune_cpu=tune or name, features=features,
-        vector_bits=bits, vector_registers=32 if bits == 512 else 16, fma_units=2, caches=caches, vendor=vendor,
-        matrix_instructions=(_fma(bits), *instructions), requires=tuple(CPUINFO_FLAG[f] for f in features), summary=summary,
+        name=f"cpu:{name}",
+        kind="cpu",
+        arch="x86-64",
+        triple=TRIPLE,
+        llvm_cpu="x86-64",
+        tune_cpu=tune or name,
+        features=features,
+        vector_bits=bits,
+        vector_registers=32 if bits == 512 else 16,
+        fma_units=2,
+        caches=caches,
+        vendor=vendor,
+        matrix_instructions=(_fma(bits), *instructions),
+        requires=tuple(CPUINFO_FLAG[f] for f in features),
+        summary=summary,
     )
 
 
 X86_64_V3 = _cpu(
-    "x86-64-v3", V3_FEATURES, bits=256, caches=Caches(32 * KIB, 256 * KIB, 2 * MIB), tune="haswell",
+    "x86-64-v3",
+    V3_FEATURES,
+    bits=256,
+    caches=Caches(32 * KIB, 256 * KIB, 2 * MIB),
+    tune="haswell",
     summary="AVX2 and FMA: Intel Haswell, AMD Zen and later",
 )
 X86_64_V4 = _cpu(
-    "x86-64-v4", V4_FEATURES, bits=512, caches=Caches(32 * KIB, 1 * MIB, 2 * MIB), tune="skylake-avx512",
+    "x86-64-v4",
+    V4_FEATURES,
+    bits=512,
+    caches=Caches(32 * KIB, 1 * MIB, 2 * MIB),
+    tune="skylake-avx512",
     summary="AVX-512 with BW, CD, DQ, VL: Intel Skylake-X, AMD Zen 4 and later",
 )
 ICELAKE_SERVER = _cpu(
-    "icelake-server", ICELAKE_FEATURES, bits=512, caches=Caches(48 * KIB, 1280 * KIB, 1536 * KIB), vendor="intel",
-    instructions=(VNNI_512,), summary="Intel Xeon, third generation",
+    "icelake-server",
+    ICELAKE_FEATURES,
+    bits=512,
+    caches=Caches(48 * KIB, 1280 * KIB, 1536 * KIB),
+    vendor="intel",
+    instructions=(VNNI_512,),
+    summary="Intel Xeon, third generation",
 )
 SAPPHIRE_RAPIDS = _cpu(
-    "sapphirerapids", (*ICELAKE_FEATURES, "avx512bf16", "avx512fp16", "avxvnni"), bits=512, vendor="intel",
-    caches=Caches(48 * KIB, 2 * MIB, 1920 * KIB), instructions=(VNNI_512, BF16_512),
+    "sapphirerapids",
+    (*ICELAKE_FEATURES, "avx512bf16", "avx512fp16", "avxvnni"),
+    bits=512,
+    vendor="intel",
+    caches=Caches(48 * KIB, 2 * MIB, 1920 * KIB),
+    instructions=(VNNI_512, BF16_512),
     summary="Intel Xeon, fourth generation (AMX is not used)",
 )
 ZEN4 = _cpu(
-    "znver4", (*ICELAKE_FEATURES, "avx512bf16"), bits=512, vendor="amd", caches=Caches(32 * KIB, 1 * MIB, 4 * MIB),
-    instructions=(VNNI_512, BF16_512), summary="AMD EPYC 9004, Ryzen 7000",
+    "znver4",
+    (*ICELAKE_FEATURES, "avx512bf16"),
+    bits=512,
+    vendor="amd",
+    caches=Caches(32 * KIB, 1 * MIB, 4 * MIB),
+    instructions=(VNNI_512, BF16_512),
+    summary="AMD EPYC 9004, Ryzen 7000",
 )
 ZEN5 = _cpu(
-    "znver5", (*ICELAKE_FEATURES, "avx512bf16", "avxvnni"), bits=512, vendor="amd", caches=Caches(48 * KIB, 1 * MIB, 4 * MIB),
-    instructions=(VNNI_512, BF16_512), summary="AMD EPYC 9005, Ryzen 9000",
+    "znver5",
+    (*ICELAKE_FEATURES, "avx512bf16", "avxvnni"),
+    bits=512,
+    vendor="amd",
+    caches=Caches(48 * KIB, 1 * MIB, 4 * MIB),
+    instructions=(VNNI_512, BF16_512),
+    summary="AMD EPYC 9005, Ryzen 9000",
 )
 ALDERLAKE = _cpu(
-    "alderlake", (*V3_FEATURES, "avxvnni", "gfni"), bits=256, vendor="intel", caches=Caches(48 * KIB, 1280 * KIB, 3 * MIB),
-    instructions=(VNNI_256,), summary="Intel Core, twelfth generation and later",
+    "alderlake",
+    (*V3_FEATURES, "avxvnni", "gfni"),
+    bits=256,
+    vendor="intel",
+    caches=Caches(48 * KIB, 1280 * KIB, 3 * MIB),
+    instructions=(VNNI_256,),
+    summary="Intel Core, twelfth generation and later",
 )
 
 RECORDS: tuple[Target, ...] = (X86_64_V3, X86_64_V4, ICELAKE_SERVER, SAPPHIRE_RAPIDS, ZEN4, ZEN5, ALDERLAKE)
@@ -98,8 +187,15 @@ def _like(record: Target, *names: str, **changes: tuple[str, ...]) -> dict[str, 
     requires = tuple(CPUINFO_FLAG[f] for f in features)
     kept = tuple(i for i in record.matrix_instructions if not i.feature or i.feature in features)
     return {
-        name: replace(record, name=f"cpu:{name}", tune_cpu=name, features=features, requires=requires, matrix_instructions=kept,
-                      summary=f"compiled as {record.name.partition(':')[2]}, scheduled for {name}")
+        name: replace(
+            record,
+            name=f"cpu:{name}",
+            tune_cpu=name,
+            features=features,
+            requires=requires,
+            matrix_instructions=kept,
+            summary=f"compiled as {record.name.partition(':')[2]}, scheduled for {name}",
+        )
         for name in names
     }
 
@@ -116,7 +212,19 @@ DERIVED: dict[str, Target] = {
 """Further LLVM cpu names, each described by the record whose code it runs."""
 
 TOO_OLD: tuple[str, ...] = (
-    "x86-64", "x86-64-v2", "nehalem", "westmere", "sandybridge", "ivybridge", "bdver1", "bdver2", "btver2", "k8", "core2",
-    "silvermont", "goldmont", "tremont",
+    "x86-64",
+    "x86-64-v2",
+    "nehalem",
+    "westmere",
+    "sandybridge",
+    "ivybridge",
+    "bdver1",
+    "bdver2",
+    "btver2",
+    "k8",
+    "core2",
+    "silvermont",
+    "goldmont",
+    "tremont",
 )
 """LLVM cpu names without AVX2 and FMA, for which there are no kernels."""

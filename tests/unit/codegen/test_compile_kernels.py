@@ -27,7 +27,12 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerPool]:
 def test_kernels_with_dumps_and_progress(pool: WorkerPool) -> None:
     seen: list[tuple[str, int, int]] = []
     kernels = compile_kernels(
-        artifacts.parse(artifacts.PROGRAM), TARGET, pool, lower=artifacts.CANNED, want_dumps=True, progress=lambda *a: seen.append(a),
+        artifacts.parse(artifacts.PROGRAM),
+        TARGET,
+        pool,
+        lower=artifacts.CANNED,
+        want_dumps=True,
+        progress=lambda *a: seen.append(a),
     )
     assert list(kernels) == ["add_weight", "multiply", "square"]
     assert sorted(done for _, done, _ in seen) == [1, 2, 3] and {total for _, _, total in seen} == {3}

@@ -95,7 +95,10 @@ def test_attributes_go_behind_the_parameters() -> None:
 def test_hiding() -> None:
     text = "define void @a() {\ndefine i32 @b(ptr %0) {\ndefine internal void @c() {\ndeclare void @d()"
     assert hide_definitions(text, frozenset({"b"})).split("\n") == [
-        "define hidden void @a() {", "define i32 @b(ptr %0) {", "define internal void @c() {", "declare void @d()",
+        "define hidden void @a() {",
+        "define i32 @b(ptr %0) {",
+        "define internal void @c() {",
+        "declare void @d()",
     ]
 
 

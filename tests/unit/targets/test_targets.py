@@ -115,7 +115,15 @@ def test_override() -> None:
 )
 def test_matrix_instructions_check_their_arithmetic(changes: dict[str, object], message: str) -> None:
     fields: dict[str, object] = {
-        "name": "fma", "m": 1, "n": 16, "k": 1, "lhs": "f32", "rhs": "f32", "acc": "f32", "register_bits": 512, "registers": (1, 1, 1),
+        "name": "fma",
+        "m": 1,
+        "n": 16,
+        "k": 1,
+        "lhs": "f32",
+        "rhs": "f32",
+        "acc": "f32",
+        "register_bits": 512,
+        "registers": (1, 1, 1),
         "broadcast": True,
     }
     MatrixInstruction(**fields)  # type: ignore[arg-type]

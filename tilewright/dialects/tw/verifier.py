@@ -19,9 +19,7 @@ def check_constraints(spec: type[OpSpec], args: Arguments, location: ir.Location
     for constraint in spec.constraints:
         if not constraint.holds(args):
             shown = ", ".join(f"{k}: {_show(v)}" for k, v in args.operands.items() if v is not None)
-            raise VerifyError(
-                f"tw.{spec.name}: [{constraint.label}] {constraint.text}", where=location_text(location), why=shown
-            )
+            raise VerifyError(f"tw.{spec.name}: [{constraint.label}] {constraint.text}", where=location_text(location), why=shown)
 
 
 def _show(value: object) -> str:

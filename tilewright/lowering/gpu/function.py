@@ -74,7 +74,10 @@ def _declare(graph: Graph, schedule: GpuSchedule) -> gpu.GPUFuncOp:
     outputs = [{**common, "llvm.writeonly": ir.UnitAttr.get()}] * len(graph.outputs)
     numbers: list[dict[str, ir.Attribute]] = [{}] * len(symbols)
     return gpu.GPUFuncOp(
-        ir.FunctionType.get([*pointers, *symbols], []), graph.name, arg_attrs=[*inputs, *outputs, *numbers], kernel=True,
+        ir.FunctionType.get([*pointers, *symbols], []),
+        graph.name,
+        arg_attrs=[*inputs, *outputs, *numbers],
+        kernel=True,
         known_block_size=[schedule.block, 1, 1],
     )
 
@@ -105,8 +108,13 @@ def _global_constant(node: Constant, module: ir.Block, name: str) -> Buffer:
     array_type = ir.Type.parse(f"!llvm.array<{stored.size} x {element}>")
     with ir.InsertionPoint.at_block_begin(module):
         llvm.GlobalOp(
-            ir.TypeAttr.get(array_type), name, ir.Attribute.parse("#llvm.linkage<internal>"), constant=True, value=value,
-            addr_space=GLOBAL, alignment=POINTER_ALIGNMENT,
+            ir.TypeAttr.get(array_type),
+            name,
+            ir.Attribute.parse("#llvm.linkage<internal>"),
+            constant=True,
+            value=value,
+            addr_space=GLOBAL,
+            alignment=POINTER_ALIGNMENT,
         )
     return Buffer(llvm.AddressOfOp(global_pointer(), name).result, node.dtype)
 

@@ -112,6 +112,7 @@ def _emit_step(emitter: DeviceEmitter, layout: Layout, step: Expr, within: Expr)
         if all(e.symbols() <= row.uniform for e in demand.index):
             emitter.value(demand.node, demand.index, SCALAR)
     if layout.inside:
+
         def store_chunk(at: Values, chunk: Chunk, state: State) -> State:
             _store_outputs(emitter, layout.section, {**values, **at}, layout.inside[-1], chunk.width, chunk.valid)
             return state

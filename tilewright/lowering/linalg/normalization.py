@@ -71,9 +71,7 @@ def _normalize(
     count = product(info.shape[d] for d in dims)
     mean = _mean(builder, value, dims, count)
     centered = builder.pointwise([value, mean], info.with_dtype(wide), lambda x, m: arith.SubFOp(to_f32(x), m).result)
-    squares = builder.reduce(
-        centered, dims, float_constant(0.0, wide), lambda d, acc: arith.AddFOp(acc, arith.MulFOp(d, d).result).result
-    )
+    squares = builder.reduce(centered, dims, float_constant(0.0, wide), lambda d, acc: arith.AddFOp(acc, arith.MulFOp(d, d).result).result)
     scale = _reciprocal_root(builder, builder.insert_ones(_scaled(builder, squares, count), dims), eps)
     operands = [centered, scale] + [p for p in (weight, bias) if p is not None]
 

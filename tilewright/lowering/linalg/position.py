@@ -40,7 +40,5 @@ def rope(builder: LinalgBuilder, op: ir.OpView) -> ir.Value:
 
     identity = ir.AffineMap.get_identity(info.rank)
     tables = [broadcast_map(tw.tensor_info(t).shape, info.shape) for t in (cos, sin)]
-    (out,) = builder.generic(
-        [x, cos, sin], [identity, *tables], [builder.empty(info)], [identity], ["parallel"] * info.rank, body
-    )
+    (out,) = builder.generic([x, cos, sin], [identity, *tables], [builder.empty(info)], [identity], ["parallel"] * info.rank, body)
     return out

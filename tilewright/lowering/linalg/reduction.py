@@ -10,10 +10,18 @@ from tilewright.lowering.linalg.builder import LinalgBuilder, from_f32, scalar_c
 from tilewright.lowering.linalg.registry import lowers
 
 _FLOAT: dict[str, Callable[..., ir.OpView]] = {
-    "add": arith.AddFOp, "mul": arith.MulFOp, "max": arith.MaximumFOp, "min": arith.MinimumFOp,
+    "add": arith.AddFOp,
+    "mul": arith.MulFOp,
+    "max": arith.MaximumFOp,
+    "min": arith.MinimumFOp,
 }
 _INTEGER: dict[str, Callable[..., ir.OpView]] = {
-    "add": arith.AddIOp, "mul": arith.MulIOp, "max": arith.MaxSIOp, "min": arith.MinSIOp, "and": arith.AndIOp, "or": arith.OrIOp,
+    "add": arith.AddIOp,
+    "mul": arith.MulIOp,
+    "max": arith.MaxSIOp,
+    "min": arith.MinSIOp,
+    "and": arith.AndIOp,
+    "or": arith.OrIOp,
 }
 
 

@@ -99,4 +99,3 @@ def tail_mask(width: int, count: ir.Value) -> ir.Value:
 def lane_numbers(width: int) -> ir.Value:
     """`[0, 1, ..., width-1]` as index lanes."""
     return vector.StepOp(ir.VectorType.get([width], ir.IndexType.get())).result
-

@@ -58,9 +58,7 @@ def emit_array(emitter: Emitter, node: Arrays) -> None:
         _scatter(emitter, node)
 
 
-def _nest(
-    emitter: Emitter, sizes: Sequence[Dim], state: State, body: Callable[[Index, State], State], index: Index | None = None
-) -> State:
+def _nest(emitter: Emitter, sizes: Sequence[Dim], state: State, body: Callable[[Index, State], State], index: Index | None = None) -> State:
     """Loops over all indices below `sizes`, outermost first, carrying `state`."""
     done = index or []
     if len(done) == len(sizes):

@@ -80,9 +80,7 @@ def _from_storage(value: ir.Value) -> ir.Value:
 def flat_view(pointer: ir.Value, dtype: str, index: IndexMath) -> Flat:
     """A rank-0 memref as a flat buffer. Its bound is nominal: kernels know their sizes."""
     storage = ir.MemRefType(pointer.type).element_type
-    flat = memref.reinterpret_cast(
-        ir.MemRefType.get([_DYNAMIC], storage), pointer, [], [index.value(_UNBOUNDED)], [], [0], [_DYNAMIC], [1]
-    )
+    flat = memref.reinterpret_cast(ir.MemRefType.get([_DYNAMIC], storage), pointer, [], [index.value(_UNBOUNDED)], [], [0], [_DYNAMIC], [1])
     return Flat(flat, dtype, index)
 
 

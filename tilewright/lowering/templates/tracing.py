@@ -72,6 +72,8 @@ def trace_result(value: ir.Value) -> tuple[ir.Value, StridedView]:
 
 def _no_view(op: ir.OpView | ir.Operation) -> UnsupportedError:
     return UnsupportedError(
-        f"{tw.op_name(op)} cannot be read by strides here", where=tw.location_text(op.location),
-        why="its sizes do not provably line up with those of the transposed value", remedy="keep it outside the kernel",
+        f"{tw.op_name(op)} cannot be read by strides here",
+        where=tw.location_text(op.location),
+        why="its sizes do not provably line up with those of the transposed value",
+        remedy="keep it outside the kernel",
     )

@@ -259,9 +259,7 @@ class Grouping:
         self._new_group(op, domain=shape, rows=True, closed=True)
 
     def _used_inside(self, op: ir.Operation, group: Group) -> bool:
-        return all(
-            r not in self.returned and all(self.member.get(use.owner.operation) is group for use in r.uses) for r in op.results
-        )
+        return all(r not in self.returned and all(self.member.get(use.owner.operation) is group for use in r.uses) for r in op.results)
 
     def _needs_own_kernel(self, op: ir.Operation) -> bool:
         """A pending op that cannot be copied into all its users: someone outside kernels needs it, or a kernel cannot fold it.

@@ -74,7 +74,8 @@ def test_coalesce_merges_what_every_view_walks_evenly() -> None:
 @pytest.mark.parametrize(
     ("pieces", "expected"),
     [
-        ((Piece(1, 7), Piece(3, 2)), (Piece(3, 2),)), ((Piece(2, 6), Piece(3, 2)), (Piece(6, 2),)),
+        ((Piece(1, 7), Piece(3, 2)), (Piece(3, 2),)),
+        ((Piece(2, 6), Piece(3, 2)), (Piece(6, 2),)),
         ((Piece(2, 0), Piece(3, 0)), (Piece(6, 0),)),
     ],
 )

@@ -102,6 +102,7 @@ class AttentionLoops:
             for column in range(0, whole, lanes):
                 target.store_vector(source.load_vector(index.add(start, column), lanes), index.add(to, column))
             if whole != size:
+
                 def element(column: ir.Value, _: list[ir.Value]) -> None:
                     target.store(source.load(index.add(start, index.mul(column, column_stride))), index.add(to, column))
 
@@ -227,18 +228,14 @@ class AttentionLoops:
         if last is not None:
             numbers = [index.min(number, last) for number in numbers]
         starts = [index.add(keys, index.mul(number, problem.head_size)) for number in numbers]
-        tile = self._products(
-            flat, starts, 1, self.buffers.queries, problem.head_size, [self.instruction.zero()] * (len(starts) * vectors)
-        )
+        tile = self._products(flat, starts, 1, self.buffers.queries, problem.head_size, [self.instruction.zero()] * (len(starts) * vectors))
         if self.buffers.addends is not None:
             tile = self._add_masks(tile, numbers, first_key)
         if problem.causal:
             kinds = [v.type for v in tile]
 
             def hide() -> list[ir.Value]:
-                return [
-                    hide_later_keys(value, numbers[i // vectors], last_visible[i % vectors], self.rows) for i, value in enumerate(tile)
-                ]
+                return [hide_later_keys(value, numbers[i // vectors], last_visible[i % vectors], self.rows) for i, value in enumerate(tile)]
 
             smallest = vector.reduction(ir.IntegerType.get_signless(32), ir.Attribute.parse("#vector.kind<minsi>"), last_visible[0])
             all_see = index.compare("le", numbers[-1], arith.index_cast(index.type, smallest))

@@ -31,7 +31,9 @@ def lower_attention_kernel(function: ir.OpView, target: Target) -> ir.OpView:
     why = check_attention_schedule(schedule, target)
     if why is not None:
         raise VerifyError(
-            f"the schedule of kernel @{name} is not legal", where=tw.location_text(function.location), why=why,
+            f"the schedule of kernel @{name} is not legal",
+            where=tw.location_text(function.location),
+            why=why,
             remedy="remove tw.schedule and let tw-select-schedule choose one",
         )
     kernel = recognize_attention(function, target)
@@ -64,12 +66,19 @@ def _buffers(problem: AttentionProblem, schedule: AttentionSchedule, body: Kerne
     if problem.mask is not None:
         addends = region(schedule.block * tile if problem.mask_varies_by_lane else problem.keys)
     return AttentionBuffers(
-        q=body.inputs[problem.q.buffer], k=body.inputs[problem.k.buffer], v=body.inputs[problem.v.buffer], out=body.outputs[0],
+        q=body.inputs[problem.q.buffer],
+        k=body.inputs[problem.k.buffer],
+        v=body.inputs[problem.v.buffer],
+        out=body.outputs[0],
         queries=region(problem.head_size * tile),
         # The last tile of a block stores whole rows of keys.
-        scores=region(schedule.block * tile), sums=region(problem.value_size * tile), factors=region(tile),
-        mask=None if problem.mask is None else body.inputs[problem.mask.buffer], addends=addends,
-        kv_len=argument(problem.kv_len), q_offset=argument(problem.q_offset),
+        scores=region(schedule.block * tile),
+        sums=region(problem.value_size * tile),
+        factors=region(tile),
+        mask=None if problem.mask is None else body.inputs[problem.mask.buffer],
+        addends=addends,
+        kv_len=argument(problem.kv_len),
+        q_offset=argument(problem.q_offset),
         copied_k=None if _is_dense(problem.k, problem.head_size) else region(times(problem.keys, problem.head_size)),
         copied_v=None if _is_dense(problem.v, problem.value_size) else region(times(problem.keys, problem.value_size)),
     )

@@ -27,7 +27,8 @@ def strided(buffer: int, dtype: str, view: StridedView, what: str) -> Strided:
         if len(pieces) > 1:
             shown = " x ".join(f"{p.size}:{p.stride}" for p in pieces)
             raise UnsupportedError(
-                f"{what} of an attention kernel has a dimension without a single stride", why=f"size:stride {shown}",
+                f"{what} of an attention kernel has a dimension without a single stride",
+                why=f"size:stride {shown}",
                 remedy="keep the movement ops outside the kernel",
             )
     batch, head, row, column = (pieces[0].stride if pieces else 0 for pieces in view.dims)

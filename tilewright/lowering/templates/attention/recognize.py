@@ -34,20 +34,25 @@ def recognize_attention(function: ir.OpView, target: Target) -> AttentionKernel:
     if len(found) != 1 or len(returned) != 1:
         raise UnsupportedError(
             f"an attention kernel holds one tw.attention and returns it, this one {len(found)} and {len(returned)} results",
-            where=tw.location_text(function.location), remedy="fuse one attention per kernel",
+            where=tw.location_text(function.location),
+            remedy="fuse one attention per kernel",
         )
     attention = found[0]
     reason = attention_template_supports(attention, target)
     if reason is not None:
         raise UnsupportedError(
-            "the attention template does not cover this tw.attention", where=tw.location_text(attention.location), why=reason,
+            "the attention template does not cover this tw.attention",
+            where=tw.location_text(attention.location),
+            why=reason,
             remedy="decompose it",
         )
     value, view = trace_result(returned[0])
     if value != attention.results[0]:
         raise UnsupportedError(
             f"{tw.op_name(value.owner) if not isinstance(value.owner, ir.Block) else 'an argument'} does not fit into an attention kernel",
-            where=tw.location_text(attention.location), why="only movement may follow the attention", remedy="keep it outside the kernel",
+            where=tw.location_text(attention.location),
+            why="only movement may follow the attention",
+            remedy="keep it outside the kernel",
         )
     operands = tw.operand_groups(attention)
     q, k, v = (tw.tensor_info(operands[name]) for name in "qkv")
@@ -57,12 +62,22 @@ def recognize_attention(function: ir.OpView, target: Target) -> AttentionKernel:
     mask = operands["mask"]
     scores = (q.shape[0], q.shape[1], q.shape[2], k.shape[2])
     problem = AttentionProblem(
-        batch=q.shape[0], kv_heads=kv_heads, group=group, queries=q.shape[2], keys=k.shape[2], head_size=head_size,
-        value_size=value_size, scale=tw.get(attention, "scale"), causal=tw.get(attention, "causal"),
-        q=_operand(operands["q"], "q"), k=_operand(operands["k"], "k"), v=_operand(operands["v"], "v"),
+        batch=q.shape[0],
+        kv_heads=kv_heads,
+        group=group,
+        queries=q.shape[2],
+        keys=k.shape[2],
+        head_size=head_size,
+        value_size=value_size,
+        scale=tw.get(attention, "scale"),
+        causal=tw.get(attention, "causal"),
+        q=_operand(operands["q"], "q"),
+        k=_operand(operands["k"], "k"),
+        v=_operand(operands["v"], "v"),
         out=strided(0, q.dtype, view, "the result"),
         mask=None if mask is None else _operand(mask, "the mask", scores),
-        kv_len=_argument(operands["kv_len"], "kv_len"), q_offset=_argument(operands["q_offset"], "q_offset"),
+        kv_len=_argument(operands["kv_len"], "kv_len"),
+        q_offset=_argument(operands["q_offset"], "q_offset"),
     )
     return AttentionKernel(problem, tuple(tw.tensor_info(a).dtype for a in block.arguments), (q.dtype,))
 
@@ -71,7 +86,8 @@ def _operand(value: ir.Value, what: str, shape: tuple[object, ...] | None = None
     source = trace_source(value)
     if source is None:
         raise UnsupportedError(
-            f"{what} of an attention kernel is computed in it", where=tw.location_text(value.owner.location),
+            f"{what} of an attention kernel is computed in it",
+            where=tw.location_text(value.owner.location),
             remedy="keep the computation outside the kernel",
         )
     view = source.view if shape is None else source.view.broadcast_to(shape)  # type: ignore[arg-type]

@@ -37,8 +37,13 @@ def emit_matmul(
     def emit(body: KernelBody) -> tuple[Dim, Dim]:
         index, scratch = body.index, Scratch()
         store = EpilogueStore(
-            problem, epilogue, index, [body.inputs[a.buffer] for a in problem.operands],
-            [body.outputs[a.buffer] for a in problem.results], schedule.nr, instruction.lanes,
+            problem,
+            epilogue,
+            index,
+            [body.inputs[a.buffer] for a in problem.operands],
+            [body.outputs[a.buffer] for a in problem.results],
+            schedule.nr,
+            instruction.lanes,
         )
         tile = None
         if not store.in_registers:

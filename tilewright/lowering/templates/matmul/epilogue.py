@@ -38,8 +38,14 @@ class EpilogueStore:
     """Applies an epilogue at places of the iteration space and stores its results."""
 
     def __init__(
-        self, problem: MatmulProblem, epilogue: Epilogue, index: IndexMath, operands: Sequence[Flat], results: Sequence[Flat],
-        nr: int, lanes: int,
+        self,
+        problem: MatmulProblem,
+        epilogue: Epilogue,
+        index: IndexMath,
+        operands: Sequence[Flat],
+        results: Sequence[Flat],
+        nr: int,
+        lanes: int,
     ) -> None:
         self._problem, self._epilogue, self._index = problem, epilogue, index
         self._operands, self._results = operands, results
@@ -56,9 +62,7 @@ class EpilogueStore:
         """Fix the batch element and the panel."""
         index = self._index
         self._column = index.mul(panel, self._nr)
-        self._bases = [
-            self._sum(access.batch, batch) for access in (*self._problem.operands, *self._problem.results)
-        ]
+        self._bases = [self._sum(access.batch, batch) for access in (*self._problem.operands, *self._problem.results)]
 
     def prefetch_rows(self, rows: Sequence[Index]) -> None:
         """Ask for the result lines of a tile before its k loop, so that the stores do not wait."""
@@ -116,9 +120,7 @@ class EpilogueStore:
                 else:
                     if_else(vector.extract(mask, [], [lane]), functools.partial(flat.store, scalar, at))
 
-    def _load(
-        self, access: Access, flat: Flat, offset: Index, part: int, base: Index, row: Index, mask: ir.Value | None
-    ) -> ir.Value:
+    def _load(self, access: Access, flat: Flat, offset: Index, part: int, base: Index, row: Index, mask: ir.Value | None) -> ir.Value:
         if _is_vector(access):
             return flat.load_vector(offset, self._lanes, mask)
         if _is_uniform(access):

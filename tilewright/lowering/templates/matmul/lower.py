@@ -23,15 +23,19 @@ def lower_matmul_kernel(function: ir.OpView, target: Target) -> ir.OpView:
     why = check_matmul_schedule(schedule, target)
     if why is not None:
         raise VerifyError(
-            f"the schedule of kernel @{name} is not legal", where=tw.location_text(function.location), why=why,
+            f"the schedule of kernel @{name} is not legal",
+            where=tw.location_text(function.location),
+            why=why,
             remedy="remove tw.schedule and let tw-select-schedule choose one",
         )
     kernel = recognize_matmul(function, target)
     packed = kernel.problem.packed
     if packed is not None and packed.nr != schedule.nr:
         raise VerifyError(
-            f"the schedule of kernel @{name} does not fit its packed weight", where=tw.location_text(function.location),
-            why=f"panels have {packed.nr} columns, the tile {schedule.nr}", remedy="run tw-pack-weights after tw-select-schedule",
+            f"the schedule of kernel @{name} does not fit its packed weight",
+            where=tw.location_text(function.location),
+            why=f"panels have {packed.nr} columns, the tile {schedule.nr}",
+            remedy="run tw-pack-weights after tw-select-schedule",
         )
     with ir.InsertionPoint(function), function.location:
         lowered = emit_matmul(

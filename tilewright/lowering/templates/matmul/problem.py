@@ -95,7 +95,10 @@ def build_problem(
 
     def access(tensor: Tensor, row: int, column: int) -> Access:
         return Access(
-            tensor.buffer, tensor.dtype, tuple(s[row].stride for s in rows[:-1]), rows[-1][row].stride,
+            tensor.buffer,
+            tensor.dtype,
+            tuple(s[row].stride for s in rows[:-1]),
+            rows[-1][row].stride,
             tuple(s[column].stride for s in columns),
         )
 
@@ -107,8 +110,11 @@ def build_problem(
         k_steps=tuple(s[0].size for s in inner),
         lhs=Access(lhs.buffer, lhs.dtype, tuple(s[0].stride for s in rows[:-1]), rows[-1][0].stride, k=tuple(s[0].stride for s in inner)),
         rhs=Access(
-            rhs_buffer, lhs.dtype if packed else rhs.dtype if isinstance(rhs, Tensor) else "", rhs_batch,
-            n=tuple(s[0].stride for s in columns), k=tuple(s[1].stride for s in inner),
+            rhs_buffer,
+            lhs.dtype if packed else rhs.dtype if isinstance(rhs, Tensor) else "",
+            rhs_batch,
+            n=tuple(s[0].stride for s in columns),
+            k=tuple(s[1].stride for s in inner),
         ),
         operands=tuple(access(t, 2 + i, 1 + i) for i, t in enumerate(operands)),
         results=tuple(access(t, 2 + len(operands) + i, 1 + len(operands) + i) for i, t in enumerate(results)),
@@ -121,7 +127,8 @@ def _refined(what: str, dims: Sequence[tuple[Piece, ...]]) -> list[tuple[Piece, 
     if steps is None:
         shown = "; ".join(" x ".join(f"{p.size}:{p.stride}" for p in pieces) or "1" for pieces in dims)
         raise UnsupportedError(
-            f"the {what} of this matmul kernel have no common steps", why=f"size:stride of each tensor: {shown}",
+            f"the {what} of this matmul kernel have no common steps",
+            why=f"size:stride of each tensor: {shown}",
             remedy="keep the movement ops outside the kernel",
         )
     return steps

@@ -35,7 +35,8 @@ def recognize_matmul(function: ir.OpView, target: Target) -> MatmulKernel:
     matmuls = [op.operation for op in block.operations if tw.is_op(op, "matmul")]
     if len(matmuls) != 1:
         raise UnsupportedError(
-            f"a matmul kernel holds one tw.matmul, this one {len(matmuls)}", where=tw.location_text(function.location),
+            f"a matmul kernel holds one tw.matmul, this one {len(matmuls)}",
+            where=tw.location_text(function.location),
             remedy="fuse one matmul per kernel",
         )
     matmul = matmuls[0]
