@@ -71,7 +71,7 @@ def affine(rw: Rewriter, value: ir.Value) -> Affine | None:
     key = ("affine", value)
     if key not in rw.facts:
         form = _FORMS[name](rw, op, value)
-        rw.facts[key] = form if form is not None and _fits(rw, form, info) else None
+        rw.facts[key] = form if form is not None and _fits(rw, form, info.shape, info.dtype) else None
     return rw.facts[key]
 
 
@@ -95,8 +95,9 @@ def splat(rw: Rewriter, value: ir.Value) -> bool | int | float | None:
     return None if form is None else form.splat
 
 
-def scalar_affine(rw: Rewriter, scalar: Scalar, operands: Sequence[ir.Value], rank: int) -> Affine | None:
-    """The affine form of an integer expression of a pointwise region whose result has `rank` dimensions."""
+def scalar_affine(rw: Rewriter, scalar: Scalar, operands: Sequence[ir.Value], shape: Sequence[Dim]) -> Affine | None:
+    """The affine form of an integer expression of a pointwise region whose result has this shape."""
+    rank = len(shape)
     if scalar.dtype not in _INTEGERS and scalar.dtype != "index":
         return None
     if scalar.is_constant:
@@ -106,9 +107,10 @@ def scalar_affine(rw: Rewriter, scalar: Scalar, operands: Sequence[ir.Value], ra
         return None if form is None else Affine(form.offset, (0,) * (rank - len(form.coefficients)) + form.coefficients)
     if scalar.name not in _ARITHMETIC:
         return None
-    forms = [scalar_affine(rw, a, operands, rank) for a in scalar.args]
+    forms = [scalar_affine(rw, a, operands, shape) for a in scalar.args]
     known = [f for f in forms if f is not None]
-    return _ARITHMETIC[scalar.name](known) if len(known) == len(forms) else None
+    form = _ARITHMETIC[scalar.name](known) if len(known) == len(forms) else None
+    return form if form is not None and _fits(rw, form, shape, scalar.dtype) else None
 
 
 def decided(rw: Rewriter, predicate: int, lhs: Affine, rhs: Affine, shape: Sequence[Dim]) -> bool | None:
@@ -132,10 +134,10 @@ def decided(rw: Rewriter, predicate: int, lhs: Affine, rhs: Affine, shape: Seque
             return None
 
 
-def _fits(rw: Rewriter, form: Affine, info: tw.TensorInfo) -> bool:
+def _fits(rw: Rewriter, form: Affine, shape: Sequence[Dim], dtype: str) -> bool:
     """True when no element leaves the range of the dtype, so that the arithmetic did not wrap."""
-    low, high = form.extremes(info.shape)
-    limit = 1 << (_BITS[info.dtype] - 1)
+    low, high = form.extremes(shape)
+    limit = 1 << (_BITS.get(dtype, 64) - 1)
     return to_expr(low).bounds(rw.ranges)[0] >= -limit and to_expr(high).bounds(rw.ranges)[1] < limit
 
 
@@ -297,7 +299,7 @@ def _of_scan(rw: Rewriter, op: ir.Operation, value: ir.Value) -> Affine | None:
 
 def _of_pointwise(rw: Rewriter, op: ir.Operation, value: ir.Value) -> Affine | None:
     index = list(op.results).index(value) if len(op.results) > 1 else 0
-    return scalar_affine(rw, rw.yields(op)[index], list(op.operands), len(rw.shape(value)))
+    return scalar_affine(rw, rw.yields(op)[index], list(op.operands), rw.shape(value))
 
 
 _FORMS: dict[str, Callable[[Rewriter, ir.Operation, ir.Value], Affine | None]] = {

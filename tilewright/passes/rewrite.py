@@ -19,7 +19,7 @@ with) and never changes attributes in place, which keeps the caches right. Ops w
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -293,13 +293,18 @@ def is_dead(op: ir.Operation) -> bool:
     return all(next(iter(r.uses), None) is None for r in op.results) and not has_effect(op)
 
 
+def defined_functions(module: ir.Module) -> Iterator[ir.OpView]:
+    """The functions of a module that have a body."""
+    return (function for function in tw.functions(module) if len(function.operation.regions[0].blocks))
+
+
 def rewrite(module: ir.Module, patterns: PatternSet, *, users_first: bool = False) -> bool:
     """Rewrite every function of a module until no pattern applies; returns whether anything changed.
 
     `users_first` visits the ops from the end, so that patterns which look at producers find the largest match first.
     """
     changed = False
-    for function in tw.functions(module):
+    for function in defined_functions(module):
         rw = Rewriter(function, patterns)
         ops = [op.operation for op in rw.block.operations]
         changed = rw.run(ops[::-1] if users_first else ops) or changed

@@ -127,9 +127,12 @@ def _bound(conjunct: Term) -> tuple[bool, Expr] | None:
     predicate = conjunct.scalar.predicate
     if predicate not in _AT_MOST and predicate not in _AT_LEAST:
         return None
-    rw, operands = conjunct.rw, list(conjunct.op.operands)
-    sides = [scalar_affine(rw, a, operands, 4) for a in conjunct.scalar.args if len(conjunct.shape) <= 4]
-    if len(sides) != 2 or sides[0] is None or sides[1] is None:
+    rw, operands, own = conjunct.rw, list(conjunct.op.operands), conjunct.shape
+    if len(own) > 4:
+        return None
+    shape = (1,) * (4 - len(own)) + own
+    sides = [scalar_affine(rw, a, operands, shape) for a in conjunct.scalar.args]
+    if sides[0] is None or sides[1] is None:
         return None
     difference = sides[0].plus(sides[1], -1)
     is_upper = predicate in _AT_MOST

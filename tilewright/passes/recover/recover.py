@@ -8,7 +8,6 @@ from typing import ClassVar
 from tilewright.core.mlir import ir
 from tilewright.core.passes import Pass, option
 from tilewright.core.registry import register_pass
-from tilewright.dialects import tw
 from tilewright.passes.recover.activations import patterns as activations
 from tilewright.passes.recover.attention import patterns as attention
 from tilewright.passes.recover.grouped_heads import patterns as grouped_heads
@@ -19,7 +18,7 @@ from tilewright.passes.recover.merge_pointwise import patterns as merge_pointwis
 from tilewright.passes.recover.rms_norm import patterns as rms_norm
 from tilewright.passes.recover.rope import patterns as rope
 from tilewright.passes.recover.softmax import patterns as softmax
-from tilewright.passes.rewrite import PatternSet, Rewriter
+from tilewright.passes.rewrite import PatternSet, Rewriter, defined_functions
 from tilewright.passes.simplify.simplify import patterns as simplify
 from tilewright.passes.simplify.simplify import run_to_fixpoint
 
@@ -46,7 +45,7 @@ class Recover(Pass):
 
     def run(self, module: ir.Module) -> None:
         attention_patterns = PatternSet(_ATTENTION, assuming_visible if self.assume_visible else masks)
-        for function in tw.functions(module):
+        for function in defined_functions(module):
             rw = Rewriter(function)
             for patterns in (_ROWS, attention_patterns):
                 rw.patterns = patterns

@@ -9,7 +9,7 @@ from tilewright.core.mlir import ir
 from tilewright.core.passes import Pass
 from tilewright.core.registry import register_pass
 from tilewright.dialects import tw
-from tilewright.passes.rewrite import Rewriter, has_effect
+from tilewright.passes.rewrite import Rewriter, defined_functions, has_effect
 
 _KEPT = ("state_read", "kernel", "launch")
 
@@ -29,7 +29,7 @@ class EliminateCommonSubexpressions(Pass):
     name: ClassVar[str] = "tw-cse"
 
     def run(self, module: ir.Module) -> None:
-        for function in tw.functions(module):
+        for function in defined_functions(module):
             eliminate(Rewriter(function))
 
 

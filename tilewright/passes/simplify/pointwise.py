@@ -166,16 +166,15 @@ def _behind_broadcast(rw: Rewriter, value: ir.Value) -> ir.Value:
 def _with_decided_comparisons(rw: Rewriter, function: Scalar, operands: Sequence[ir.Value], rank: int) -> Scalar:
     """Comparisons whose outcome the ranges of the symbols decide become constants."""
     outcomes: dict[Scalar, Scalar] = {}
-    shape: tuple[Dim, ...] | None = None
-    for scalar in walk([function]):
-        if scalar.name != "arith.cmpi" or scalar.args[0].dtype == "i1":
-            continue
-        lhs, rhs = (scalar_affine(rw, a, operands, rank) for a in scalar.args)
+    comparisons = [s for s in walk([function]) if s.name == "arith.cmpi" and s.args[0].dtype != "i1"]
+    if not comparisons:
+        return function
+    narrow = tw.broadcast_shapes([rw.shape(v) for v in operands]) or ()
+    shape: tuple[Dim, ...] = (1,) * (rank - len(narrow)) + narrow
+    for scalar in comparisons:
+        lhs, rhs = (scalar_affine(rw, a, operands, shape) for a in scalar.args)
         if lhs is None or rhs is None:
             continue
-        if shape is None:
-            narrow = tw.broadcast_shapes([rw.shape(v) for v in operands]) or ()
-            shape = (1,) * (rank - len(narrow)) + narrow
         outcome = decided(rw, scalar.predicate, lhs, rhs, shape)
         if outcome is not None:
             outcomes[scalar] = rw.scalars.constant(outcome, "i1")

@@ -8,8 +8,7 @@ from typing import ClassVar
 from tilewright.core.mlir import ir
 from tilewright.core.passes import Pass
 from tilewright.core.registry import register_pass
-from tilewright.dialects import tw
-from tilewright.passes.rewrite import PatternSet, Rewriter
+from tilewright.passes.rewrite import PatternSet, Rewriter, defined_functions
 from tilewright.passes.simplify import cse
 from tilewright.passes.simplify.contraction import patterns as contraction
 from tilewright.passes.simplify.fold_constants import patterns as constants
@@ -37,7 +36,7 @@ class Simplify(Pass):
     name: ClassVar[str] = "tw-simplify"
 
     def run(self, module: ir.Module) -> None:
-        for function in tw.functions(module):
+        for function in defined_functions(module):
             run_to_fixpoint(Rewriter(function, patterns))
 
 
