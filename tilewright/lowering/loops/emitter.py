@@ -170,10 +170,7 @@ class Emitter:
         return value
 
     def _mapped(self, node: Mapped, index: tuple[Expr, ...], element: Element) -> ir.Value:
-        iteration: list[Expr] = [to_expr(0)] * len(node.stage.sizes)
-        for position, dim in enumerate(node.dims):
-            iteration[dim] = index[position]
-        evaluation = region.Region(self, node.stage, iteration, element)
+        evaluation = region.Region(self, node.stage, node.iteration(index), element)
         return evaluation.data(list(node.stage.block.operations)[-1].operation.operands[node.result])
 
     def outer_scalar(self, value: ir.Value) -> ir.Value:

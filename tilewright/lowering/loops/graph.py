@@ -92,6 +92,13 @@ class Mapped(Node):
     result: int
     dims: tuple[int, ...]
 
+    def iteration(self, index: Sequence[Expr]) -> list[Expr]:
+        """The iteration point of the stage at which this result has `index`."""
+        point = [to_expr(0)] * len(self.stage.sizes)
+        for position, dim in enumerate(self.dims):
+            point[dim] = index[position]
+        return point
+
 
 @dataclass(eq=False)
 class Reduced(Node):

@@ -182,11 +182,12 @@ def _merge_reductions(graph: Graph, outputs: list[tuple[int, Node]], domain: Dom
             position -= 1
 
 
-def _all_linear(trace: Trace, name: str) -> bool:
-    coefficients = [linear_coefficient(a.address, name) for a in trace.accesses]
-    coefficients += [linear_coefficient(c.difference, name) for c in trace.conditions]
-    coefficients += [linear_coefficient(e, name) for d in trace.demands for e in d.index]
-    return all(c is not None for c in coefficients)
+def _all_linear(trace: Trace, name: str, demands: bool = True) -> bool:
+    """Whether addresses, conditions and, with `demands`, the indices of reductions are linear in a loop index."""
+    expressions = [a.address for a in trace.accesses] + [c.difference for c in trace.conditions]
+    if demands:
+        expressions += [e for d in trace.demands for e in d.index]
+    return all(linear_coefficient(e, name) is not None for e in expressions)
 
 
 def _stride(access: Access, axis: Axis) -> int | None:
@@ -277,7 +278,7 @@ def _merge_units(graph: Graph, section: Section, reductions: Mapping[int, Domain
             domain = section.domain.merge(position)
             merged = domain.axes[position]
             trace = _trace(graph, section.outputs, domain, reductions)
-            if _all_linear(trace, merged.name):
+            if _all_linear(trace, merged.name, demands=False):
                 units = tuple(merged if a == outer else a for a in section.units if a != inner)
                 demands = tuple(d for d in trace.demands if d.loop is None and not isinstance(d.node, Arrays))
                 section = replace(section, domain=domain, units=units, demands=demands)

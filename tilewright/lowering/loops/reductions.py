@@ -101,22 +101,30 @@ def accumulate(
 ) -> ir.Value:
     """One more contribution. A product that is summed becomes a fused multiply-add."""
     region = Region(emitter, node.stage, _iteration(emitter, node, index, values), element)
-    factors = _factors(node)
-    masked = element.mask is not None
-    if factors is not None and not masked:
-        lhs, rhs = (_like(emitter, region.data(v), acc) for v in factors)
+    factors = _factors(emitter, node, region) if element.mask is None else None
+    if factors is not None:
+        lhs, rhs = (_like(emitter, v, acc) for v in factors)
         return math.FmaOp(lhs, rhs, acc).result
     value = _like(emitter, region.data(node.contribution), acc)
-    if masked:
+    if element.mask is not None:
         value = arith.SelectOp(element.mask, value, neutral(node.kind, acc.type)).result
     return combine(node.kind, acc, value)
 
 
-def _factors(node: Reduced) -> list[ir.Value] | None:
-    owner = node.contribution.owner
-    if node.kind != "add" or isinstance(owner, ir.Block) or owner.operation.name != "arith.mulf":
+def _factors(emitter: Emitter, node: Reduced, region: Region) -> list[ir.Value] | None:
+    """The two values whose f32 product is summed: in the region itself, or as the result of the stage that it reads."""
+    if node.kind != "add" or not isinstance(node.contribution.type, ir.F32Type):
         return None
-    return list(owner.operation.operands) if isinstance(node.contribution.type, ir.F32Type) else None
+    value = node.contribution
+    if isinstance(value.owner, ir.Block):
+        inner = region.stage_of_input(ir.BlockArgument(value).arg_number)
+        if inner is None:
+            return None
+        region, value = inner
+    owner = value.owner
+    if isinstance(owner, ir.Block) or owner.operation.name != "arith.mulf":
+        return None
+    return [region.data(v) for v in owner.operation.operands]
 
 
 def _like(emitter: Emitter, value: ir.Value, acc: ir.Value) -> ir.Value:
@@ -186,9 +194,9 @@ def accumulate_lanes(
 ) -> ir.Value:
     """As `accumulate`, but lanes that do not exist may hold anything: they are never stored nor combined."""
     region = Region(emitter, node.stage, _iteration(emitter, node, index, values), element)
-    factors = _factors(node)
+    factors = _factors(emitter, node, region)
     if factors is not None:
-        lhs, rhs = (_like(emitter, region.data(v), acc) for v in factors)
+        lhs, rhs = (_like(emitter, v, acc) for v in factors)
         return math.FmaOp(lhs, rhs, acc).result
     return combine(node.kind, acc, _like(emitter, region.data(node.contribution), acc))
 

@@ -15,7 +15,7 @@ from tilewright.core.mlir import arith, ir, math, scf
 from tilewright.core.symbolic import Expr, symbol, to_expr
 from tilewright.dialects.tw.access import location_text
 from tilewright.lowering.loops.element import Element
-from tilewright.lowering.loops.graph import Stage, affine_to_index, combine_indices
+from tilewright.lowering.loops.graph import Mapped, Stage, affine_to_index, combine_indices
 from tilewright.lowering.loops.types import broadcast, constant, element_of, is_vector, shaped_like, widen
 from tilewright.lowering.math import expand_math_op, is_expanded
 from tilewright.lowering.math.power import integer_power
@@ -102,6 +102,15 @@ class Region:
         node, indexing = self.stage.inputs[position]
         index = [affine_to_index(r, self.iteration) for r in indexing.results]
         return self.emitter.value(node, index, self.element)
+
+    def stage_of_input(self, position: int) -> tuple[Region, ir.Value] | None:
+        """The region that computes an input, at the point that is read, and the value it yields; None for inputs that are in memory."""
+        node, indexing = self.stage.inputs[position]
+        if not isinstance(node, Mapped) or node.number in self.emitter.row_buffers:
+            return None
+        index = [affine_to_index(r, self.iteration) for r in indexing.results]
+        value = list(node.stage.block.operations)[-1].operation.operands[node.result]
+        return Region(self.emitter, node.stage, node.iteration(index), self.element), value
 
     def _combined(self, op: ir.Operation) -> Expr | None:
         known = [self._known(v) for v in op.operands]

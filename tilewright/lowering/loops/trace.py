@@ -115,12 +115,9 @@ class Tracer:
                 return self.value(source, delinearize(self.space.simplify(linearize(index, node.shape)), source.shape), loop)
             case Sliced(source=source, starts=starts, steps=steps):
                 return self.value(source, [to_expr(a) + i * s for a, i, s in zip(starts, index, steps)], loop)
-            case Mapped(stage=stage, dims=dims):
+            case Mapped(stage=stage):
                 self.trace.visits.append(Demand(node, index, loop))
-                iteration: list[Expr] = [to_expr(0)] * len(stage.sizes)
-                for position, dim in enumerate(dims):
-                    iteration[dim] = index[position]
-                return self._stage(stage, iteration, loop)
+                return self._stage(stage, node.iteration(index), loop)
             case Reduced(stage=stage):
                 self.trace.demands.append(Demand(node, index, loop))
                 self._reduction(node, index)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tilewright.lowering.loops.emitter import Emitter
 
 State = list[ir.Value]
+INLINE_VECTORS = 8
+"""Static ranges of at most so many vectors need no loop."""
 
 
 def plain_loop(
@@ -77,6 +79,8 @@ def _static(
 ) -> list[State]:
     width = emitter.width
     main = count // (unroll * width) * (unroll * width)
+    if count <= INLINE_VECTORS * width:
+        main = 0
     if main > unroll * width:
         slots = _looped(emitter, home, low, low + main, (low, high), unroll, slots, body)
     elif main:
