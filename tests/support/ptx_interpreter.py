@@ -19,7 +19,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 WARP = 32
-SHARED_BASE, GLOBAL_BASE, GAP = 1 << 40, 1 << 32, 256
+SHARED_BASE, GAP = 1 << 40, 256
 _FLOATS: dict[str, Any] = {"f16": np.float16, "bf16": ml_dtypes.bfloat16, "f32": np.float32, "f64": np.float64}
 
 

@@ -27,7 +27,7 @@ from tilewright.version import __version__
 DEFAULT_LIMIT_BYTES = 2 << 30
 _LENGTH = struct.Struct("<Q")
 _DIGEST_BYTES = 32
-_COMPILER_FOLDERS = ("core", "targets", "dialects", "lowering", "codegen")
+_COMPILER_FOLDERS = ("core", "targets", "dialects", "passes/schedules", "lowering", "codegen")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ TARGET = find("cuda:sm_90")
 def test_kernels_and_those_without_a_lowering(module: ir.Module) -> None:
     seen: list[tuple[str, int, int]] = []
     code = compile_device_kernels(module, TARGET, assemble=False, want_dumps=True, progress=lambda *a: seen.append(a))
-    assert list(code.kernels) == ["add", "softmax"] and seen == [("add", 1, 2), ("softmax", 2, 2)]
+    assert list(code.kernels) == ["add", "softmax"]
+    assert sorted(name for name, _, _ in seen) == ["add", "softmax"] and [counts for _, *counts in seen] == [[1, 2], [2, 2]]
     add, softmax = code.kernels["add"], code.kernels["softmax"]
     assert (add.grid, add.block, add.symbols) == (("ceildiv(16*d0, 256)", "1", "1"), (256, 1, 1), ("d0",))
     assert (softmax.grid, softmax.block, softmax.symbols) == (("d2", "1", "1"), (128, 1, 1), ("d2", "d10"))
