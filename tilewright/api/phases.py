@@ -43,7 +43,7 @@ _DESCRIPTIONS = {
 }
 
 COMMON: dict[Phase, tuple[str, ...]] = {
-    Phase.SIMPLIFY: ("tw-simplify", "tw-recover", "tw-simplify"),
+    Phase.SIMPLIFY: ("tw-simplify", "tw-recover"),
 }
 """Pipelines before a target matters."""
 
