@@ -1,10 +1,10 @@
-"""MiniLM: Tilewright against PyTorch eager (and ONNX Runtime and OpenVINO, where installed), called in turn in one process.
+"""MiniLM: Tilewright, and ONNX Runtime and OpenVINO where installed, each against PyTorch eager.
 
-    python benchmarks/minilm.py [--threads 1 2] [--rounds 60] [--artifact build/minilm.tw] [--only tilewright torch]
+    python benchmarks/minilm.py [--threads 1 2] [--rounds 60] [--artifact build/minilm.tw] [--systems tilewright]
 
-For each size and number of threads: the results are compared (largest difference below 2e-5), then all systems are timed in turn, so
-that all meet the same conditions. The ratios are PyTorch's time over the system's: of the minima and of the medians. Each number of
-threads has a process of its own, since some systems fix it at start. Results go to benchmarks/results/ as JSON.
+A system and PyTorch are called in turn in one process, so that both meet the same conditions. Each pair has a process of its own:
+threads that one system lets spin would slow down the others. Results are compared in the same run (largest difference below 2e-5).
+The ratios are PyTorch's time over the system's: of the minima and of the medians. They go to benchmarks/results/ as JSON.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib.util
+import itertools
 import json
 import os
 import platform
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,43 +55,31 @@ def make_inputs(batch: int, tokens: int) -> tuple[Any, Any]:
     return ids, mask
 
 
-def load_systems(artifact: Path, threads: int, only: Sequence[str]) -> dict[str, Callable[[Any, Any], np.ndarray]]:
-    """A function from token ids and mask to embeddings for each system that is installed."""
+def load_pair(name: str, artifact: Path, threads: int) -> dict[str, Callable[[Any, Any], np.ndarray]]:
+    """PyTorch and the system called `name`: functions from token ids and mask to embeddings."""
     import torch
-
-    import tilewright
 
     example = load_example()
     torch.set_num_threads(threads)
     encoder = example.SentenceEncoder(example.model_folder()).eval()
-    if not artifact.exists():
-        artifact.parent.mkdir(parents=True, exist_ok=True)
-        tilewright.compile(example.export(encoder), output=artifact)
-    compiled = tilewright.load(artifact, threads=threads)
+    systems: dict[str, Callable[[Any, Any], np.ndarray]] = {"torch": lambda ids, mask: encoder(ids, mask).numpy()}
+    if name == "tilewright":
+        import tilewright
 
-    systems: dict[str, Callable[[Any, Any], np.ndarray]] = {
-        "torch": lambda ids, mask: encoder(ids, mask).numpy(),
-        "tilewright": lambda ids, mask: compiled(ids, mask).numpy(),
-    }
-    with tempfile.TemporaryDirectory() as folder:
+        if not artifact.exists():
+            artifact.parent.mkdir(parents=True, exist_ok=True)
+            tilewright.compile(example.export(encoder), output=artifact)
+        compiled = tilewright.load(artifact, threads=threads)
+        return systems | {name: lambda ids, mask: compiled(ids, mask).numpy()}
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         model = Path(folder) / "model.onnx"
-        if any(wanted(name, only) for name in ("onnxruntime", "openvino")):
-            inputs = make_inputs(2, 16)
-            sizes = {0: "batch", 1: "tokens"}
-            torch.onnx.export(
-                encoder, inputs, model, dynamo=False, input_names=["ids", "mask"], output_names=["out"],
-                dynamic_axes={"ids": sizes, "mask": sizes, "out": {0: "batch"}},
-            )  # fmt: skip
-        if wanted("onnxruntime", only):
-            systems["onnxruntime"] = onnxruntime_system(model, threads)
-        if wanted("openvino", only):
-            systems["openvino"] = openvino_system(model, threads)
-    return {name: system for name, system in systems.items() if not only or name in only or name == "torch"}
-
-
-def wanted(package: str, only: Sequence[str]) -> bool:
-    """Whether an optional system is installed and asked for."""
-    return importlib.util.find_spec(package) is not None and (not only or package in only)
+        sizes = {0: "batch", 1: "tokens"}
+        torch.onnx.export(
+            encoder, make_inputs(2, 16), model, dynamo=False, input_names=["ids", "mask"], output_names=["out"],
+            dynamic_axes={"ids": sizes, "mask": sizes, "out": {0: "batch"}},
+        )  # fmt: skip
+        return systems | {name: PEERS[name](model, threads)}
 
 
 def onnxruntime_system(model: Path, threads: int) -> Callable[[Any, Any], np.ndarray]:
@@ -109,6 +99,18 @@ def openvino_system(model: Path, threads: int) -> Callable[[Any, Any], np.ndarra
     return lambda ids, mask: request.infer({"ids": ids.numpy(), "mask": mask.numpy()})[0]
 
 
+PEERS: dict[str, Callable[[Path, int], Callable[[Any, Any], np.ndarray]]] = {
+    "onnxruntime": onnxruntime_system,
+    "openvino": openvino_system,
+}
+
+
+def installed_systems() -> list[str]:
+    """What can be measured here. The peers read the model as ONNX, which takes the package onnx."""
+    peers = [name for name in PEERS if importlib.util.find_spec(name) is not None and importlib.util.find_spec("onnx") is not None]
+    return ["tilewright", *peers]
+
+
 def time_in_turn(calls: dict[str, Call], rounds: int) -> dict[str, list[float]]:
     """Seconds of every call of every system."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
@@ -120,22 +122,22 @@ def time_in_turn(calls: dict[str, Call], rounds: int) -> dict[str, list[float]]:
     return seconds
 
 
-def measure(artifact: Path, threads: int, rounds: int, only: Sequence[str]) -> list[dict[str, Any]]:
-    """One entry for each size and system. Raises SystemExit where results differ."""
+def measure(name: str, artifact: Path, threads: int, rounds: int) -> list[dict[str, Any]]:
+    """Two entries for each size: PyTorch's and the system's. Raises SystemExit where results differ."""
     import torch
 
-    systems = load_systems(artifact, threads, only)
+    systems = load_pair(name, artifact, threads)
     entries: list[dict[str, Any]] = []
     with torch.inference_mode():
         for batch, tokens in SIZES:
             ids, mask = make_inputs(batch, tokens)
-            calls: dict[str, Call] = {name: functools.partial(system, ids, mask) for name, system in systems.items()}
+            calls: dict[str, Call] = {system: functools.partial(function, ids, mask) for system, function in systems.items()}
             expected = calls["torch"]()
-            for name, call in calls.items():
+            for system, call in calls.items():
                 difference = float(np.abs(call() - expected).max())
                 if not difference < TOLERANCE:
-                    raise SystemExit(f"{name} differs from torch by {difference:.1e} at {batch} x {tokens} with {threads} threads")
-                entries.append({"system": name, "batch": batch, "tokens": tokens, "threads": threads, "difference": difference})
+                    raise SystemExit(f"{system} differs from torch by {difference:.1e} at {batch} x {tokens} with {threads} threads")
+                entries.append({"system": system, "batch": batch, "tokens": tokens, "threads": threads, "difference": difference})
             time_in_turn(calls, 3)
             seconds = time_in_turn(calls, rounds)
             base = seconds["torch"]
@@ -174,17 +176,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--artifact", type=Path, default=ROOT / "build" / "minilm-benchmark.tw", help="compiled when it does not exist")
-    parser.add_argument("--only", nargs="+", default=[], help="systems to measure besides torch")
+    parser.add_argument("--systems", nargs="+", choices=["tilewright", *PEERS], default=installed_systems())
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        json.dump(measure(arguments.artifact, arguments.threads[0], arguments.rounds, arguments.only), sys.stdout)
+        json.dump(measure(arguments.systems[0], arguments.artifact, arguments.threads[0], arguments.rounds), sys.stdout)
         return
 
     entries: list[dict[str, Any]] = []
-    for threads in arguments.threads:
+    for threads, system in itertools.product(arguments.threads, arguments.systems):
         command = [sys.executable, __file__, "--child", "--threads", str(threads), "--rounds", str(arguments.rounds)]
-        command += ["--artifact", str(arguments.artifact), *(["--only", *arguments.only] if arguments.only else [])]
+        command += ["--artifact", str(arguments.artifact), "--systems", system]
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1"}
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode:

@@ -22,7 +22,7 @@ def test_the_package_imports_nothing() -> None:
 
 
 def test_the_runtime_imports_numpy_only() -> None:
-    others = "[m for m in sys.modules if m.startswith('tilewright.') and not m.startswith('tilewright.runtime')]"
+    others = "[m for m in sys.modules if m.startswith('tilewright.') and not m.startswith(('tilewright.runtime', 'tilewright.version'))]"
     loaded = modules_after(f"import tilewright.runtime, sys; assert not {others}")
     assert "numpy" in loaded and not loaded & {*COMPILER, "typer", "rich"}
 
