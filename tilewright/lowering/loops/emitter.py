@@ -35,7 +35,7 @@ from tilewright.lowering.loops.graph import (
 from tilewright.lowering.loops.index_algebra import IndexSpace, delinearize, linear_coefficient, linearize
 from tilewright.lowering.loops.memory import Buffer
 from tilewright.lowering.loops.plan import Plan
-from tilewright.lowering.loops.scopes import Scopes
+from tilewright.lowering.loops.scopes import Scope, Scopes
 from tilewright.lowering.loops.types import broadcast, constant, is_vector, storage_type, widen
 from tilewright.targets import Target
 
@@ -105,6 +105,12 @@ class Emitter:
         """Whether it contains an index that was loaded lane by lane."""
         return any(n in self.lane_data for n in expression.symbols())
 
+    def home(self, names: frozenset[str] | set[str]) -> Scope:
+        """The outermost scope that knows these loop indices, but not outside the row: outside, the memory that a row reads may not be
+        filled yet, and nothing is known to exist."""
+        found = self.scopes.home(names)
+        return found if found.depth >= self.row_depth else self.scopes.stack[self.row_depth]
+
     def value(self, node: Node, index: Sequence[Expr], element: Element) -> ir.Value:
         """The value of `node[index]`: lanes where the index depends on the lane, a scalar otherwise."""
         index = tuple(self.space.simplify(e) for e in index)
@@ -146,7 +152,7 @@ class Emitter:
 
     def _computed(self, node: Mapped | Reduced | Argmax, index: tuple[Expr, ...], element: Element) -> ir.Value:
         names = frozenset().union(*(e.symbols() for e in index)) if index else frozenset()
-        home = self.scopes.home(names)
+        home = self.home(names)
         vectorized = any(self.has_lanes(e) for e in index)
         key = (node.number, tuple(map(str, index)), element.guard if vectorized else 0)
         for scope in reversed(self.scopes.stack[: home.depth + 1]):

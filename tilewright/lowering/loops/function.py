@@ -115,6 +115,7 @@ def _emit_in_order(emitter: Emitter, plan: Plan, scratch: ir.Value, knobs: Knobs
     size = bind_arrays(emitter, scratch)
 
     def once(_: Expr, state: list[ir.Value]) -> list[ir.Value]:
+        emitter.row_depth = emitter.scopes.current.depth
         for node in arrays_of(emitter.graph):
             emit_array(emitter, node)
         for section in plan.sections:

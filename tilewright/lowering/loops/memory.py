@@ -48,7 +48,7 @@ def load(emitter: Emitter, buffer: Buffer, address: Expr, element: Element) -> i
         if element.guard and not scopes.current.guarded:
             # Under a condition that holds in some lanes only, a uniform address may be invalid: load it under the mask.
             return _gather(emitter, buffer, address, element)
-        home = scopes.home(address.symbols())
+        home = emitter.home(address.symbols())
         key = ("load", id(buffer.view), str(address))
         if key not in home.memo:
             index = scopes.index(address)

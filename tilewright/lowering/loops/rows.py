@@ -15,6 +15,7 @@ from tilewright.lowering.loops.emitter import Emitter
 from tilewright.lowering.loops.graph import Node
 from tilewright.lowering.loops.index_algebra import delinearize, linearize
 from tilewright.lowering.loops.plan import Section
+from tilewright.lowering.loops.trace import Demand
 from tilewright.lowering.loops.vector_loop import State, lane_scope, over_registers, plain_loop, vector_loop
 
 Values = dict[str, Dim]
@@ -161,10 +162,13 @@ def _registers(emitter: Emitter, axis: Axis) -> ExitStack:
 def _scalar_demands(emitter: Emitter, section: Section, values: Values) -> None:
     """Reductions of the whole row, in program order, before the loops that use them."""
     for demand in sorted(section.demands, key=lambda d: d.node.number):
-        names = frozenset().union(*(e.symbols() for e in demand.index)) if demand.index else frozenset()
-        loops = {a.name for a in section.domain.axes}
-        if names & loops <= values.keys():
+        if _indices(emitter, demand) <= values.keys():
             emitter.value(demand.node, [e.substitute(values) for e in demand.index], SCALAR)
+
+
+def _indices(emitter: Emitter, demand: Demand) -> frozenset[str]:
+    """The loop indices and the loaded indices that a demand depends on."""
+    return frozenset().union(*(e.symbols() for e in demand.index)) - emitter.graph.size_ranges.keys()
 
 
 def _inner_loops(emitter: Emitter, section: Section, values: Values, inner: list[Axis], unroll: int) -> None:
@@ -231,9 +235,8 @@ def _inside_lanes(emitter: Emitter, section: Section, values: Values, lane: Lane
             _store_outputs(emitter, section, {**values, axis.name: symbol(lane.name) + element.offset}, element)
         return
     # What the rows share (reductions over them) comes first, so that it fills what later loops read.
-    names = {a.name for a in section.inner}
     for demand in sorted(section.demands, key=lambda d: d.node.number):
-        if not names & frozenset().union(*(e.symbols() for e in demand.index)):
+        if _indices(emitter, demand) <= values.keys() | {axis.name}:
             for element in elements:
                 at = {**values, axis.name: symbol(lane.name) + element.offset}
                 emitter.value(demand.node, [e.substitute(at) for e in demand.index], element)
@@ -266,6 +269,7 @@ def output_index(section: Section, node: Node) -> list[Expr]:
 def _tiles(emitter: Emitter, section: Section, values: Values, block: Expr) -> None:
     """A band of `width` steps of the tile loop: square tiles along the lanes, the last one moved back to end at the edge."""
     width = emitter.width
+    emitter.row_depth = emitter.scopes.current.depth
     tile, lane = section.tile, section.lane
     assert tile is not None and lane is not None
     large = [_at_least(emitter, a.size, width) for a in (tile, lane)]
