@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
 import loop_kernels
 import numpy as np
 import pytest
 import scipy.special
+from level3_runner import run_level3
 from loop_kernels import TARGETS, check
 
 from tilewright.core.mlir import arith, ir, math
+from tilewright.core.symbolic import parse
 from tilewright.dialects import tw
+from tilewright.targets import find
 
 RNG = np.random.default_rng(0)
 
@@ -194,18 +201,36 @@ def test_unroll_knob(unroll: int) -> None:
     check([(("d0", "d1"), "f32")], lambda x: tw.build("softmax", x, dim=1), [x], softmax(x), "native", schedule=schedule)
 
 
+MATRIX = (("d0", "d1"), "f32")
+CUBE = (("d0", "d1", "d2"), "f32")
+SPLIT: dict[str, tuple[list[tuple[tuple[int | str, ...], str]], Callable[..., Any]]] = {
+    "rows": ([MATRIX, (("d1",), "f32")], gelu_body),
+    "flat": ([MATRIX, MATRIX], gelu_body),
+    "runs of rows": (
+        [CUBE, (("d1", 1), "f32")], lambda x, y: tw.pointwise([tw.build("softmax", x, dim=2), y], lambda a, b: arith.mulf(a, b))
+    ),
+    "columns": ([CUBE], lambda x: tw.build("softmax", x, dim=1)),
+    "tiles": ([CUBE], lambda x: tw.build("transpose", x, permutation=[0, 2, 1])),
+    "cut lanes": ([CUBE, CUBE], lambda x, y: tw.build("concat", [x, y], dim=2)),
+    "sections": ([CUBE], lambda x: [tw.build("reduce", x, dims=[d], kind="add") for d in (2, 1, 0)]),
+}
+
+
 @pytest.mark.parametrize("target", TARGETS)
-def test_the_range_of_units_can_be_split_anywhere(target: str) -> None:
-    from level3_runner import run_level3
-
-    from tilewright.targets import find
-
-    x, b = normal(40, 300), normal(300)
-    machine = find(target)
-    kernel = loop_kernels.build("kernel", [(("d0", "d1"), "f32"), (("d1",), "f32")], gelu_body, target=machine)
-    whole = np.zeros_like(x)
-    run_level3(kernel.level3, "kernel", [x, b, whole], symbols=[40, 300], target=machine)
-    parts = np.zeros_like(x)
-    for lo, hi in ((0, 1), (1, 1), (1, 13), (13, 40)):
-        run_level3(kernel.level3, "kernel", [x, b, parts], symbols=[40, 300], lo=lo, hi=hi, target=machine)
-    np.testing.assert_array_equal(whole, parts)
+@pytest.mark.parametrize("name", SPLIT)
+def test_the_range_of_units_can_be_split_anywhere(name: str, target: str) -> None:
+    """Also into empty parts at the end, which threads without work get."""
+    inputs, body = SPLIT[name]
+    machine, sizes = find(target), {"d0": 7, "d1": 37, "d2": 90}
+    kernel = loop_kernels.build("kernel", inputs, body, target=machine)
+    values = {s: sizes[s] for s in kernel.symbols}
+    arrays = [normal(*(d if isinstance(d, int) else sizes[d] for d in shape)) for shape, _ in inputs]
+    whole, parts = (loop_kernels.empty_outputs(kernel, values) for _ in range(2))
+    numbers = list(values.values())
+    run_level3(kernel.level3, "kernel", [*arrays, *whole], symbols=numbers, target=machine)
+    total = parse(kernel.trip_count).evaluate(values)
+    points = sorted({0, min(1, total), total // 3, total // 2, total})
+    for lo, hi in [*pairwise(points), (total, total), (0, 0), (total // 2, total // 2), (total + 3, total + 3)]:
+        run_level3(kernel.level3, "kernel", [*arrays, *parts], symbols=numbers, lo=lo, hi=hi, target=machine)
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -100,7 +100,7 @@ def _emit_sections(emitter: Emitter, plan: Plan, scratch: ir.Value, knobs: Knobs
         low, high = symbol("lo"), symbol("hi")
         if len(plan.sections) > 1:
             low = to_expr(call("max", low - first, 0))
-            high = to_expr(call("min", high - first, units))
+            high = to_expr(call("max", call("min", high - first, units), 0))
         needed.append(_bind_rows(emitter, plan, section, scratch))
         rows.emit_section(emitter, section, low, high, _unroll(emitter, section, knobs))
         first = first + units

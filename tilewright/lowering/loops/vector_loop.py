@@ -63,11 +63,15 @@ def vector_loop(
     if count is not None:
         return _static(emitter, home, low, high, count, unroll, slots, body)
     known = known or (low, high)
-    main_end = low + to_expr(call("floordiv", high - low, step)) * step
+    span = high - low
+    if not emitter.space.nonnegative(span):
+        # Divisions are unsigned, and a range may be empty in the wrong direction.
+        span = to_expr(call("max", span, 0))
+    main_end = low + to_expr(call("floordiv", span, step)) * step
     slots = _looped(emitter, home, low, main_end, known, unroll, slots, body)
     vector_end = main_end
     if unroll > 1:
-        vector_end = low + to_expr(call("floordiv", high - low, width)) * width
+        vector_end = low + to_expr(call("floordiv", span, width)) * width
         slots[:1] = _looped(emitter, home, main_end, vector_end, known, 1, slots[:1], body)
     slots[0] = _dynamic_tail(emitter, home, vector_end, high, known, slots[0], body)
     return slots
