@@ -22,30 +22,13 @@ ENTRY = "main"
 def write_artifact(path: str | os.PathLike[str], program: Program, compiled: Sequence[ProgramCode], report: Any) -> None:
     """Write one artifact with the code of all targets. Raises InputError when it cannot be written."""
     with ArtifactWriter(path) as writer:
-        for one in compiled:
-            interface = one.interface
-            weights = [_add_weight(writer, program, use) for use in interface.weights]
-            entry = {
-                "name": ENTRY,
-                "symbol": one.symbol,
-                "arena_bytes": interface.arena_bytes,
-                "scratch_bytes": interface.scratch_bytes,
-                "weights": weights,
-            }
-            kernels = [{"name": name, "trip_count": code.info.trip_count} for name, code in one.kernels.items()]
-            writer.add_code(one.target, one.shared_object, [entry], kernels)
-        interface = compiled[0].interface
-        writer.add_entry_point(
-            ENTRY,
-            [{"name": p.name, "dtype": p.dtype, "shape": list(p.shape)} for p in interface.inputs],
-            [{"name": p.name, "dtype": p.dtype, "shape": list(p.shape)} for p in interface.outputs],
-            [{"name": name, "min": low, "max": high} for name, low, high in interface.symbols],
-            manifest_structure(program.output_structure),
-        )
+        for code in compiled:
+            writer.add_program_code(code, lambda use: _stored_weight(program, use), ENTRY)
+        writer.add_interface(ENTRY, compiled[0].interface, manifest_structure(program.output_structure))
         writer.finish(report)
 
 
-def _add_weight(writer: ArtifactWriter, program: Program, use: WeightUse) -> int:
+def _stored_weight(program: Program, use: WeightUse) -> np.ndarray:
     try:
         plain = np.asarray(program.weights[use.name])
     except KeyError as error:
@@ -53,7 +36,7 @@ def _add_weight(writer: ArtifactWriter, program: Program, use: WeightUse) -> int
     packed = apply_layout(plain, layout_values(use))
     if tuple(packed.shape) != use.shape:
         raise InputError(f"weight '{use.name}' has shape {packed.shape}, the program expects {use.shape}")
-    return writer.add_weight(use.name, use.dtype, use.shape, use.layout, packed)
+    return packed
 
 
 def layout_values(use: WeightUse) -> dict[str, str] | None:

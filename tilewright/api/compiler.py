@@ -200,7 +200,8 @@ def _compile_device(compilation: Compilation, module: ir.Module, target: Target,
         compilation.progress.step(done, total, name)
 
     code = compilation.timed(
-        Phase.CODEGEN, target.name,
+        Phase.CODEGEN,
+        target.name,
         lambda: compile_for_device(module, target, compilation.pool, compilation.cache, compilation.options, step),
     )
     if last is Phase.ARTIFACT:

@@ -18,13 +18,22 @@ from tilewright.targets import Target
 
 
 def compile_for_device(
-    module: ir.Module, target: Target, pool: WorkerPool, cache: CompileCache | None, options: CompileOptions,
+    module: ir.Module,
+    target: Target,
+    pool: WorkerPool,
+    cache: CompileCache | None,
+    options: CompileOptions,
     step: Callable[[int, int, str], None],
 ) -> DeviceCode:
     """Compile the kernels of a planned module that have a lowering for `target`; a dump directory gets their IR, PTX and cubins."""
     tw.verify_kernels(module)
     code = compile_device_kernels(
-        module, target, pool, cache, want_dumps=options.dump_dir is not None, settings={"fast_math": options.fast_math},
+        module,
+        target,
+        pool,
+        cache,
+        want_dumps=options.dump_dir is not None,
+        settings={"fast_math": options.fast_math},
         progress=lambda name, done, total: step(done, total, name),
     )
     if options.dump_dir is not None:
@@ -51,8 +60,13 @@ def device_entry(module: ir.Module, code: DeviceCode) -> dict[str, Any]:
             entry["unsupported"] = missing[entry["name"]].reason
             continue
         entry |= {
-            "grid": list(kernel.grid), "block": list(kernel.block), "registers": kernel.registers, "spill_bytes": kernel.spills,
-            "shared_bytes": kernel.shared_bytes, "cached": kernel.cached, "seconds": dict(kernel.seconds),
+            "grid": list(kernel.grid),
+            "block": list(kernel.block),
+            "registers": kernel.registers,
+            "spill_bytes": kernel.spills,
+            "shared_bytes": kernel.shared_bytes,
+            "cached": kernel.cached,
+            "seconds": dict(kernel.seconds),
         }
     return {"name": code.target.name, "kernels": entries, "unsupported": [str(kernel) for kernel in code.unsupported]}
 
@@ -69,6 +83,7 @@ def refuse_artifact(code: DeviceCode) -> None:
         ]
         raise
     raise UnsupportedError(
-        f"an artifact cannot hold code for {code.target.name}", why="all kernels compile, but there is no launch plan for devices",
+        f"an artifact cannot hold code for {code.target.name}",
+        why="all kernels compile, but there is no launch plan for devices",
         remedy=remedy,
     )

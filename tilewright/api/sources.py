@@ -33,9 +33,7 @@ def read_program(path: str | os.PathLike[str], weights: str | os.PathLike[str] |
     return import_exported(load_pt2(file), origin=file.name)
 
 
-def to_program(
-    source: Any, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None, dynamic_shapes: Any, origin: str = ""
-) -> Program:
+def to_program(source: Any, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None, dynamic_shapes: Any, origin: str = "") -> Program:
     """An ExportedProgram, a torch module with example arguments, a path, or a Program, as a Program."""
     if isinstance(source, Program):
         return source

@@ -1,4 +1,4 @@
-"""Writing artifacts (docs/artifact.md). Weights are streamed from where they lie; their hashes are computed in a second thread."""
+"""Writing artifacts (docs/artifact.md). Weights are streamed from where they lie, written and hashed by two threads."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ from tilewright.targets import Target
 from tilewright.version import __version__
 
 
+_CHUNK = 1 << 24
+
+
 class ArtifactWriter:
     """Collects the parts of an artifact into a temporary file beside `path`, which takes its place in `finish`.
 
@@ -34,9 +37,9 @@ class ArtifactWriter:
             handle, self._temporary = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
         except OSError as error:
             raise InputError(f"cannot write {self.path}", why=error.strerror or str(error)) from error
-        self._file = os.fdopen(handle, "wb")
-        self._file.write(b"\0" * HEADER.size)
-        self._hasher = ThreadPoolExecutor(1, thread_name_prefix="tilewright-hash")
+        self._handle = handle
+        self._end = HEADER.size
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="tilewright-write")
         self._weights: list[dict[str, Any]] = []
         self._known: dict[tuple[str, str], int] = {}
         self._code: list[dict[str, Any]] = []
@@ -48,9 +51,9 @@ class ArtifactWriter:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._hasher.shutdown(wait=True)
-        self._file.close()
+        self._threads.shutdown(wait=True, cancel_futures=True)
         if not self._done:
+            os.close(self._handle)
             os.unlink(self._temporary)
 
     def add_weight(self, name: str, dtype: str, shape: tuple[int, ...], layout: str, data: np.ndarray[Any, Any]) -> int:
@@ -134,26 +137,31 @@ class ArtifactWriter:
             "report": report,
         }
         data = json.dumps(manifest, separators=(",", ":")).encode()
-        offset = self._align(PAGE)
-        self._file.write(data)
-        self._file.seek(0)
-        self._file.write(HEADER.pack(MAGIC, FORMAT_VERSION, 0, offset, len(data), hashlib.sha256(data).digest()))
-        self._file.close()
+        offset = self._place(len(data), PAGE)
+        digest = self._store(memoryview(data), offset)
+        self._store(memoryview(HEADER.pack(MAGIC, FORMAT_VERSION, 0, offset, len(data), bytes.fromhex(digest))), 0)
+        os.close(self._handle)
         os.chmod(self._temporary, 0o644)
         os.replace(self._temporary, self.path)
         self._done = True
 
     def _write_section(self, entry: dict[str, Any], data: memoryview, alignment: int) -> None:
-        entry["offset"] = self._align(alignment)
+        entry["offset"] = self._place(data.nbytes, alignment)
         entry["nbytes"] = data.nbytes
-        self._hashes.append((entry, self._hasher.submit(lambda: hashlib.sha256(data).hexdigest())))
+        self._hashes.append((entry, self._threads.submit(self._store, data, entry["offset"])))
+
+    def _place(self, nbytes: int, alignment: int) -> int:
+        """Reserve an aligned range behind what there is; gaps read as zeros."""
+        offset = self._end + -self._end % alignment
+        self._end = offset + nbytes
+        return offset
+
+    def _store(self, data: memoryview, offset: int) -> str:
+        """Write `data` at `offset` and return its SHA-256 in hexadecimal. Raises InputError when the disk does not take it."""
+        position = 0
         try:
-            self._file.write(data)
+            while position < data.nbytes:
+                position += os.pwrite(self._handle, data[position : position + _CHUNK], offset + position)
         except OSError as error:
             raise InputError(f"cannot write {self.path}", why=error.strerror or str(error)) from error
-
-    def _align(self, alignment: int) -> int:
-        position = self._file.tell()
-        padding = -position % alignment
-        self._file.write(b"\0" * padding)
-        return position + padding
+        return hashlib.sha256(data).hexdigest()

@@ -9,10 +9,9 @@ from typing import Any
 
 from tilewright.codegen.cache import CompileCache, cache_key, toolchain_fingerprint
 from tilewright.codegen.compile_kernels import Progress, combined_failure, kernel_functions, kernel_symbols, kernel_text
-from tilewright.codegen.device_task import COMPILE_DEVICE_KERNEL
 from tilewright.codegen.pool import WorkerPool
 from tilewright.codegen.ptxas import find_ptxas
-from tilewright.codegen.task import Task
+from tilewright.codegen.task import COMPILE_DEVICE_KERNEL, Task
 from tilewright.core.diagnostics import InputError, TilewrightError, ToolchainError, UnsupportedError
 from tilewright.core.mlir import ir
 from tilewright.core.options import environment

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tilewright.codegen.cache import CompileCache, cache_key, toolchain_fingerprint
-from tilewright.codegen.kernel_task import COMPILE_KERNEL, LOWER_KERNEL
 from tilewright.codegen.pool import WorkerPool
-from tilewright.codegen.task import Task
+from tilewright.codegen.task import COMPILE_KERNEL, LOWER_KERNEL, Task
 from tilewright.core.diagnostics import TilewrightError
 from tilewright.core.mlir import ir
 from tilewright.lowering.program_interface import KernelInfo, read_symbols

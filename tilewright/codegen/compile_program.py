@@ -8,10 +8,9 @@ from typing import Any
 
 from tilewright.codegen.cache import CompileCache, cache_key, toolchain_fingerprint
 from tilewright.codegen.compile_kernels import KernelCode, Progress, compile_kernels
-from tilewright.codegen.kernel_task import COMPILE_HOST_PROGRAM, LOWER_KERNEL
 from tilewright.codegen.link import find_linker, link_shared
 from tilewright.codegen.pool import WorkerPool
-from tilewright.codegen.task import Task
+from tilewright.codegen.task import COMPILE_HOST_PROGRAM, LOWER_KERNEL, Task
 from tilewright.core.mlir import ir
 from tilewright.lowering.host_program import ENTRY_SYMBOL, build_host_program
 from tilewright.lowering.program_interface import ProgramInterface, read_interface

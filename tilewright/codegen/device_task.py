@@ -17,8 +17,6 @@ from tilewright.lowering.gpu.lower_to import lower_device_kernel
 from tilewright.lowering.gpu.to_nvvm import lower_to_nvvm, translate
 from tilewright.targets import find
 
-COMPILE_DEVICE_KERNEL = "tilewright.codegen.device_task:compile_device_kernel"
-
 
 def compile_device_kernel(text: str, settings: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Compile a module that holds one kernel function of level 2.

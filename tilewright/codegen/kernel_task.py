@@ -15,10 +15,6 @@ from tilewright.lowering.lower_kernel import TEMPLATES
 from tilewright.lowering.to_llvm import lower_to_llvm, translate
 from tilewright.targets import Target, find
 
-COMPILE_KERNEL = "tilewright.codegen.kernel_task:compile_kernel"
-COMPILE_HOST_PROGRAM = "tilewright.codegen.kernel_task:compile_host_program"
-LOWER_KERNEL = "tilewright.lowering.lower_kernel:lower_kernel"
-
 
 def warm_up() -> None:
     """Pay once, before the first task, for imports and for what MLIR and LLVM set up at their first use."""

@@ -68,7 +68,8 @@ def find_ptxas() -> Path:
         if place.is_file() and os.access(place, os.X_OK):
             return place
     raise ToolchainError(
-        "no ptxas was found", why="looked in PATH, $CUDA_HOME/bin, /usr/local/cuda/bin and the Python package nvidia-cuda-nvcc",
+        "no ptxas was found",
+        why="looked in PATH, $CUDA_HOME/bin, /usr/local/cuda/bin and the Python package nvidia-cuda-nvcc",
         remedy="`pip install nvidia-cuda-nvcc`, or set TILEWRIGHT_PTXAS; PTX alone needs no ptxas",
     )
 
@@ -89,7 +90,9 @@ def assemble(ptx: str, target: Target, opt_level: int = 3) -> Assembled:
         log = done.stdout + done.stderr
         if done.returncode:
             raise PassError(
-                f"ptxas rejects the PTX for {target.name}", where=str(program), why=log.strip()[-2000:],
+                f"ptxas rejects the PTX for {target.name}",
+                where=str(program),
+                why=log.strip()[-2000:],
                 remedy="this is a defect of a lowering, unless this ptxas is too old for the target; report it with the dumped PTX",
             )
         return Assembled(output.read_bytes(), read_resources(log))

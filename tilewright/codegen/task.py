@@ -17,6 +17,12 @@ from tilewright.core.reproducer import new_reproducer_path
 Report = Callable[[str], None]
 """Tells the parent which phase begins, so that a death can be blamed on it."""
 
+# Tasks are named by text, so that what they need (the lowering, LLVM) is imported by the workers alone: a warm compile has no use for it.
+COMPILE_KERNEL = "tilewright.codegen.kernel_task:compile_kernel"
+COMPILE_HOST_PROGRAM = "tilewright.codegen.kernel_task:compile_host_program"
+COMPILE_DEVICE_KERNEL = "tilewright.codegen.device_task:compile_device_kernel"
+LOWER_KERNEL = "tilewright.lowering.lower_kernel:lower_kernel"
+
 _TITLE = "// Tilewright worker task: "
 _SETTINGS = "// task: "
 
