@@ -65,7 +65,12 @@ class DeviceCase:
 
 
 def build(
-    inputs: Sequence[tw.TensorInfo], body: Body, *, most: int = 4096, target: str = "cuda:sm_90", schedule: dict[str, Any] | None = None,
+    inputs: Sequence[tw.TensorInfo],
+    body: Body,
+    *,
+    most: int = 4096,
+    target: str = "cuda:sm_90",
+    schedule: dict[str, Any] | None = None,
 ) -> DeviceCase:
     """Compile a kernel over `inputs` whose `body` gets the values and returns the results. Symbols range over [1, most]."""
     context = new_context()

@@ -53,16 +53,20 @@ TARGETS = ("native", "cpu:x86-64-v3")
 
 
 def build(
-    name: str, inputs: Sequence[tuple[Sequence[int | str], str]], body: Body, *, target: Target | None = None, fast_math: bool = False,
-    schedule: dict[str, Any] | None = None, ranges: dict[str, tuple[int, int]] | None = None,
+    name: str,
+    inputs: Sequence[tuple[Sequence[int | str], str]],
+    body: Body,
+    *,
+    target: Target | None = None,
+    fast_math: bool = False,
+    schedule: dict[str, Any] | None = None,
+    ranges: dict[str, tuple[int, int]] | None = None,
 ) -> Kernel:
     """A kernel over inputs given as `(shape, dtype)`; sizes that are strings are symbols. `body` gets the values, returns the results."""
     context: Any = new_context()
     with context, ir.Location.unknown(context):
         tw.load(context)
-        infos = [
-            tw.TensorInfo(tuple(symbolic.symbol(d) if isinstance(d, str) else d for d in shape), dtype) for shape, dtype in inputs
-        ]
+        infos = [tw.TensorInfo(tuple(symbolic.symbol(d) if isinstance(d, str) else d for d in shape), dtype) for shape, dtype in inputs]
         used = {d for shape, _ in inputs for d in shape if isinstance(d, str)}
         names = sorted(used | set(ranges or {}), key=lambda n: (len(n), n))
         module = ir.Module.create()
@@ -123,8 +127,13 @@ def empty_outputs(kernel: Kernel, values: dict[str, int]) -> list[np.ndarray]:
 
 
 def check(
-    inputs: Sequence[tuple[Sequence[int | str], str]], body: Body, arrays: Sequence[np.ndarray],
-    expected: np.ndarray | Sequence[np.ndarray], target: str, tolerance: float = 2e-6, **options: Any,
+    inputs: Sequence[tuple[Sequence[int | str], str]],
+    body: Body,
+    arrays: Sequence[np.ndarray],
+    expected: np.ndarray | Sequence[np.ndarray],
+    target: str,
+    tolerance: float = 2e-6,
+    **options: Any,
 ) -> Kernel:
     """Build, run and compare: NaN where NaN is expected, else within `tolerance` of the value (relative above 1, absolute below)."""
     machine = find(target)

@@ -139,8 +139,12 @@ class _Block:
         self.shared = Memory(SHARED_BASE)
         self.symbols = {**symbols, **{name: self.shared.allocate(size) for name, size in kernel.shared}}
         self.parameters = {name: value for (name, _), value in zip(kernel.parameters, arguments, strict=True)}
-        self.special = {"%tid.x": np.arange(block), "%ctaid.x": np.full(block, number), "%ntid.x": np.full(block, block),
-                        "%nctaid.x": np.full(block, grid)}
+        self.special = {
+            "%tid.x": np.arange(block),
+            "%ctaid.x": np.full(block, number),
+            "%ntid.x": np.full(block, block),
+            "%nctaid.x": np.full(block, grid),
+        }
         self.registers: dict[str, Array] = {}
         self.at = np.zeros(block, np.int64)
         self.waiting = np.zeros(block, bool)
@@ -370,7 +374,12 @@ def _funnel_shift(parts: list[str], low: Array, high: Array, count: Array) -> Ar
 
 
 _COMPARISONS: dict[str, Callable[[Array, Array], Array]] = {
-    "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
 }
 _OPERATIONS: dict[str, Callable[..., Array]] = {
     "abs": lambda parts, a: np.abs(a),

@@ -20,7 +20,7 @@ from tilewright.codegen.compile_program import ProgramCode
 from tilewright.codegen.compile_program import compile_program as generate_code
 from tilewright.codegen.pool import WorkerPool
 from tilewright.core.diagnostics import InputError
-from tilewright.core.instruments import Dump, Instrument, PrintAfterAll, PrintAfterChange, PrintStyle, Timing, Verify
+from tilewright.core.instruments import Dump, Instrument, PrintAfterAll, PrintAfterChange, PrintStyle, Timing, Verify, verify_module
 from tilewright.core.mlir import ir
 from tilewright.core.options import CompileOptions, environment
 from tilewright.core.pass_manager import run_pipeline
@@ -71,9 +71,7 @@ class Compilation:
 
     def instruments(self) -> list[Instrument]:
         style = PrintStyle()
-        chosen: list[Instrument] = []
-        if self.options.verify_each:
-            chosen.append(Verify(tw.verify))
+        chosen: list[Instrument] = [Verify(tw.verify)] if self.options.verify_each else []
         if self.options.print_ir_after_all:
             chosen.append(PrintAfterAll(sys.stderr.write, style))
         if self.options.print_ir_after_change:
@@ -89,7 +87,7 @@ class Compilation:
         if self.options.dump_dir is not None:
             suffix = f"-{_file_name(target.name)}" if target is not None else ""
             instruments.append(Dump(self.options.dump_dir / "passes" / f"{phase.value}{suffix}", PrintStyle(debug_info=True)))
-        self.timed(phase, "" if target is None else target.name, lambda: run_pipeline(module, text, instruments))
+        self.timed(phase, "" if target is None else target.name, lambda: _run_and_verify(module, text, instruments))
         self.passes += timing.seconds
 
     def dump(self, name: str, module: ir.Module) -> None:
@@ -97,6 +95,11 @@ class Compilation:
             self.options.dump_dir.mkdir(parents=True, exist_ok=True)
             (self.options.dump_dir / f"{self.dumps:02}-{name}.mlir").write_text(_text(module))
             self.dumps += 1
+
+
+def _run_and_verify(module: ir.Module, text: str, instruments: Sequence[Instrument]) -> None:
+    run_pipeline(module, text, instruments)
+    verify_module(module, tw.verify)
 
 
 def compile_program(

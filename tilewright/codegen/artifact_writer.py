@@ -21,7 +21,6 @@ from tilewright.runtime.manifest import FORMAT_VERSION
 from tilewright.targets import Target
 from tilewright.version import __version__
 
-
 _CHUNK = 1 << 24
 
 

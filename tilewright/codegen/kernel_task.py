@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from tilewright.codegen.function_attributes import hide_definitions
 from tilewright.codegen.llvm_object import compile_object
-from tilewright.codegen.task import Report, resolve
+from tilewright.codegen.task import LOWER_KERNEL, Report, resolve
 from tilewright.core.mlir import ir, new_context
 from tilewright.dialects import tw
 from tilewright.lowering.lower_kernel import TEMPLATES

@@ -81,7 +81,8 @@ class CompileOptions:
     """What one compilation is asked to do.
 
     `targets` are target names as of `tilewright targets`; empty means this machine. `compile_to` and `compile_from` are phase
-    names, both inclusive. `fast_math` allows the faster, less exact forms of the transcendental functions.
+    names, both inclusive. The IR is verified after each phase, with `verify_each` after each pass. `fast_math` allows the faster,
+    less exact forms of the transcendental functions.
     `worker_timeout_s` is per task of a worker; None takes the environment's.
     """
 
@@ -94,7 +95,7 @@ class CompileOptions:
     compile_from: str | None = None
     timing: bool = False
     use_cache: bool = True
-    verify_each: bool = True
+    verify_each: bool = False
     worker_timeout_s: float | None = None
     fast_math: bool = False
 

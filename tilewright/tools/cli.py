@@ -103,7 +103,7 @@ def compile_(
     ] = None,
     print_after_all: Annotated[bool, typer.Option("--print-ir-after-all", help="Print the IR after each pass.")] = False,
     print_after_change: Annotated[bool, typer.Option("--print-ir-after-change", help="Print the functions a pass changed.")] = False,
-    verify_each: Annotated[bool, typer.Option("--verify-each/--no-verify-each", help="Verify the IR after each pass.")] = True,
+    verify_each: Annotated[bool, typer.Option("--verify-each", help="Verify the IR after each pass, not only after each phase.")] = False,
     timeout: Annotated[
         float | None, typer.Option("--timeout", min=0.001, metavar="SECONDS", help="Limit for each task of a worker.")
     ] = None,

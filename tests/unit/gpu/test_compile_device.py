@@ -35,7 +35,8 @@ def test_kernels_and_those_without_a_lowering(module: ir.Module) -> None:
 def test_every_kernel_without_a_lowering_is_named(module: ir.Module) -> None:
     code = compile_device_kernels(module, TARGET, assemble=False)
     assert [(u.name, u.ops, u.locations) for u in code.unsupported] == [
-        ("project", ("tw.matmul",), ("model.py:12:3",)), ("running_sum", ("tw.scan",), ("model.py:20:5", "model.py:21:5")),
+        ("project", ("tw.matmul",), ("model.py:12:3",)),
+        ("running_sum", ("tw.scan",), ("model.py:20:5", "model.py:21:5")),
     ]
     with pytest.raises(UnsupportedError, match="2 of 4 kernels have no lowering for cuda:sm_90") as caught:
         code.require_complete()
@@ -73,7 +74,7 @@ def test_figures_come_from_ptxas(module: ir.Module, monkeypatch: pytest.MonkeyPa
         "echo \"ptxas info : Compiling entry function '$name' for 'sm_90a'\"\n"
         "echo '    0 bytes stack frame, 8 bytes spill stores, 16 bytes spill loads'\n"
         "echo 'ptxas info : Used 33 registers, 48 bytes smem'\n"
-        "printf cubin > \"$6\"\n"
+        'printf cubin > "$6"\n'
     )
     program.chmod(0o755)
     monkeypatch.setenv("TILEWRIGHT_PTXAS", str(program))

@@ -19,9 +19,9 @@ TARGET = find("cuda:sm_90")
 
 def choose(parse: Parse, body: str, limit: int = 512) -> dict[str, Any] | None:
     module = parse(
-        f"func.func private @k(%x: tensor<?x?xf32, \"d0, d1\">) -> tensor<?x?xf32, \"d0, d1\"> attributes {{tw.kernel, "
+        f'func.func private @k(%x: tensor<?x?xf32, "d0, d1">) -> tensor<?x?xf32, "d0, d1"> attributes {{tw.kernel, '
         f"tw.symbols = {{d0 = array<i64: 1, 4096>, d1 = array<i64: 1, {limit}>}}}} {{\n{body}\n"
-        "  return %0 : tensor<?x?xf32, \"d0, d1\">\n}"
+        '  return %0 : tensor<?x?xf32, "d0, d1">\n}'
     )
     with module.context:
         return choose_gpu_schedule(next(iter(tw.functions(module))), TARGET)
@@ -34,7 +34,11 @@ def softmax(dim: int) -> str:
 @pytest.mark.parametrize(
     ("limit", "kind", "block", "group"),
     [
-        (8, POINTWISE, 256, 1), (9, ROWS, 128, 32), (1024, ROWS, 128, 32), (1025, ROWS, 128, 128), (4096, ROWS, 256, 256),
+        (8, POINTWISE, 256, 1),
+        (9, ROWS, 128, 32),
+        (1024, ROWS, 128, 32),
+        (1025, ROWS, 128, 128),
+        (4096, ROWS, 256, 256),
         (10**6, ROWS, 1024, 1024),
     ],
 )
@@ -55,7 +59,9 @@ def test_only_gpus_have_these_schedules(module: ir.Module) -> None:
         assert choose_gpu_schedule(add, find("cpu:x86-64-v3")) is None
         assert choose_gpu_schedule(project, TARGET) is None
         assert mark_unsupported(project, TARGET) == {
-            "kind": "unsupported", "reason": "no lowering of tw.matmul for cuda:sm_90", "source": "rule:gpu",
+            "kind": "unsupported",
+            "reason": "no lowering of tw.matmul for cuda:sm_90",
+            "source": "rule:gpu",
         }
 
 

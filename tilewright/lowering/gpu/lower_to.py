@@ -51,8 +51,10 @@ def lower_device_kernel(function: ir.OpView, target: Target, fast_math: bool = F
         names = sorted({op.operation.name for op in missing})
         places = list(dict.fromkeys(place for op in missing if (place := tw.location_text(op.location))))
         raise UnsupportedError(
-            f"kernel @{_name(function)}: no lowering of {', '.join(names)} for {target.name}", where=places[0] if places else "",
-            why="\n".join(places[1:]), remedy="compile for a CPU target, which has lowerings for all ops",
+            f"kernel @{_name(function)}: no lowering of {', '.join(names)} for {target.name}",
+            where=places[0] if places else "",
+            why="\n".join(places[1:]),
+            remedy="compile for a CPU target, which has lowerings for all ops",
         )
     schedule = _schedule(function, target, is_linalg)
     illegal = check_gpu_schedule(schedule, target)

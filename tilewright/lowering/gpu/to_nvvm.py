@@ -113,7 +113,9 @@ def _math_to_intrinsics(module: ir.Module) -> None:
     if unknown:
         lines = [f"{op.name} on {op.operands[0].type} at {location_text(op.location) or 'an unknown place'}" for op in unknown]
         raise UnsupportedError(
-            "a math op has no instruction on this GPU", where=location_text(unknown[0].location), why="\n".join(lines),
+            "a math op has no instruction on this GPU",
+            where=location_text(unknown[0].location),
+            why="\n".join(lines),
             remedy="expand it to a polynomial first",
         )
     for op in found:
