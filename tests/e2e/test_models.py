@@ -46,3 +46,30 @@ def test_small_model_matches_pytorch(name: str, tmp_path: Path) -> None:
         for ours, theirs in zip(actual, expected):
             assert ours.shape == theirs.shape
             assert np.abs(ours - theirs).max() < 1e-4, f"{name} at {(batch, sequence)}"
+
+
+@pytest.fixture(scope="module")
+def minilm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artifact of all-MiniLM-L6-v2 with its real weights."""
+    path = tmp_path_factory.mktemp("minilm") / "minilm.tw"
+    compile_program(import_exported(exported("minilm")), path, CompileOptions())
+    return path
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_minilm_matches_pytorch(minilm: Path, threads: int) -> None:
+    """One artifact, dynamic batch and sequence; the largest difference stays below 2e-5."""
+    case = case_of("minilm")
+    loaded = tilewright.load(minilm, threads=threads)
+    for batch, sequence in ((1, 16), (1, 128), (8, 128), (3, 77)):
+        inputs = case.inputs(batch, sequence)
+        with torch.no_grad():
+            expected = case.module(**inputs).numpy()
+        assert np.abs(loaded(**inputs).numpy() - expected).max() < 2e-5, (batch, sequence)
+
+
+def test_thread_count_changes_nothing(minilm: Path) -> None:
+    """Results are bitwise equal for any number of threads."""
+    inputs = case_of("minilm").inputs(3, 77)
+    one, two, three = (tilewright.load(minilm, threads=n)(**inputs).numpy() for n in (1, 2, 3))
+    assert np.array_equal(one, two) and np.array_equal(one, three)
