@@ -21,6 +21,13 @@ ENTRY = "main"
 
 def write_artifact(path: str | os.PathLike[str], program: Program, compiled: Sequence[ProgramCode], report: Any) -> None:
     """Write one artifact with the code of all targets. Raises InputError when it cannot be written."""
+    try:
+        _write(path, program, compiled, report)
+    except OSError as problem:  # such as a full disk
+        raise InputError(f"cannot write {os.fspath(path)}", why=problem.strerror or str(problem)) from problem
+
+
+def _write(path: str | os.PathLike[str], program: Program, compiled: Sequence[ProgramCode], report: Any) -> None:
     with ArtifactWriter(path) as writer:
         for code in compiled:
             writer.add_program_code(code, lambda use: _stored_weight(program, use), ENTRY)
@@ -47,7 +54,9 @@ def layout_values(use: WeightUse) -> dict[str, str] | None:
 
 
 def manifest_structure(structure: Structure) -> Any:
-    """The nesting of outputs in the manifest's form (`tilewright.runtime.structure`). Raises UnsupportedError for sizes as outputs."""
+    """The nesting of outputs in the manifest's form (`tilewright.runtime.structure`). Raises UnsupportedError for what it has no
+    form for: sizes as outputs, dictionary keys that are not strings.
+    """
     if structure is None:
         return None
     return _node(structure)
@@ -65,5 +74,8 @@ def _node(structure: Structure) -> dict[str, Any]:
         raise UnsupportedError(
             f"the program returns the size {structure['expr']} as a number", remedy="return tensors; sizes follow from their shapes"
         )
+    for key in structure.get("keys", ()):
+        if not isinstance(key, str):
+            raise UnsupportedError(f"the program returns a dictionary with the key {key!r}", remedy="use strings as keys")
     nested = [_node(item) for item in structure["items"]]
     return {"kind": kind, "items": dict(zip(structure["keys"], nested)) if kind == "dict" else nested}

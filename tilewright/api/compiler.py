@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tilewright.api.assemble import write_artifact
+from tilewright.api.assemble import manifest_structure, write_artifact
 from tilewright.api.device import compile_for_device, device_entry, refuse_artifact
 from tilewright.api.phases import ORDER, Phase, find_phase, pipeline
 from tilewright.api.progress import Progress
@@ -92,7 +92,6 @@ class Compilation:
 
     def dump(self, name: str, module: ir.Module) -> None:
         if self.options.dump_dir is not None:
-            self.options.dump_dir.mkdir(parents=True, exist_ok=True)
             (self.options.dump_dir / f"{self.dumps:02}-{name}.mlir").write_text(_text(module))
             self.dumps += 1
 
@@ -119,6 +118,12 @@ def compile_program(
     first = find_phase(options.compile_from) if options.compile_from else Phase.IMPORT
     if output is None and last is Phase.ARTIFACT:
         raise InputError("no output file given", remedy="name one with -o")
+    if ORDER.index(first) > ORDER.index(last):
+        raise InputError(f"the compilation would begin with {first.value} and stop after {last.value}, which is before it")
+    if last is Phase.ARTIFACT:
+        manifest_structure(program.output_structure)  # refuses what it cannot hold, before anything is compiled
+    _check_level(program, first)
+    _make_dump_directory(options)
     targets = [find(name) for name in options.targets or ("native",)]
     if last.has_ir and len(targets) > 1 and ORDER.index(last) >= ORDER.index(Phase.FUSE):
         raise InputError(f"compiling to {last.value} takes one target, got {len(targets)}")
@@ -132,6 +137,29 @@ def compile_program(
         compilation.progress.finish()
         if own_pool:
             pool.close()
+
+
+def _check_level(program: Program, first: Phase) -> None:
+    """Raises InputError for a module whose ops are grouped into kernels already, when a phase before that would be run on it."""
+    if ORDER.index(first) > ORDER.index(Phase.FUSE):
+        return
+    with program.context:
+        if any("tw.kernel" in function.operation.attributes for function in tw.functions(program.module)):
+            raise InputError(
+                f"{program.origin or 'the module'} has kernels already, {first.value} is for programs before that",
+                remedy="say by --compile-from where it stands: schedule, plan or codegen",
+            )
+
+
+def _make_dump_directory(options: CompileOptions) -> None:
+    if options.dump_dir is None:
+        return
+    try:
+        options.dump_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InputError(
+            "the dump directory cannot be made", where=str(options.dump_dir), why=problem.strerror or str(problem)
+        ) from problem
 
 
 def _run(

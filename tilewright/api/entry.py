@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 from tilewright.api.compiler import compile_program
 from tilewright.api.sources import to_program
+from tilewright.core.diagnostics import InputError
 from tilewright.core.options import CompileOptions
 from tilewright.runtime import Program as LoadedProgram
 from tilewright.runtime import load
@@ -21,7 +23,7 @@ def compile(
     kwargs: Mapping[str, Any] | None = None,
     *,
     dynamic_shapes: Any = None,
-    target: str | Sequence[str] = "native",
+    target: str | Sequence[str] | None = None,
     output: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     options: CompileOptions | None = None,
@@ -29,7 +31,8 @@ def compile(
     """Compile a program and load it: the result is called like the module.
 
     `source` is an `ExportedProgram`, a `torch.nn.Module` (with example `args`, `kwargs` and torch.export's `dynamic_shapes`), or the
-    path of a `.pt2`. `target` is one name of `tilewright targets` or several. The artifact is kept when `output` names a file, else it
+    path of a `.pt2`. `target` is one name of `tilewright targets` or several; the default is this
+    machine, or what `options` say. The artifact is kept when `output` names a file, else it
     lives as long as the result. `threads` as in `tilewright.load`.
 
         model = tilewright.compile(module, (x,), dynamic_shapes={"x": {0: Dim("batch")}})
@@ -37,8 +40,7 @@ def compile(
 
     Raises a `TilewrightError` that says what is wrong and what to do: InputError, UnsupportedError (all unsupported ops at once), ...
     """
-    names = (target,) if isinstance(target, str) else tuple(target)
-    chosen = options or CompileOptions(targets=names)
+    chosen = _with_targets(options or CompileOptions(), target)
     program = to_program(source, args, kwargs, dynamic_shapes)
     if output is not None:
         compile_program(program, output, chosen)
@@ -47,3 +49,15 @@ def compile(
         path = Path(directory) / "program.tw"
         compile_program(program, path, chosen)
         return load(path, threads=threads)  # what is mapped stays valid after the file is gone
+
+
+def _with_targets(options: CompileOptions, target: str | Sequence[str] | None) -> CompileOptions:
+    if target is None:
+        return options
+    names = (target,) if isinstance(target, str) else tuple(target)
+    if options.targets and options.targets != names:
+        raise InputError(
+            "two lists of targets were given", why=f"target: {', '.join(names)}; options: {', '.join(options.targets)}",
+            remedy="give `target` alone, or the targets of the options alone",
+        )  # fmt: skip
+    return dataclasses.replace(options, targets=names)

@@ -48,6 +48,8 @@ def to_program(source: Any, args: Sequence[Any] | None, kwargs: Mapping[str, Any
 
         if args is None:
             raise InputError("compiling a module needs example arguments", remedy="tilewright.compile(module, (x, y), dynamic_shapes=...)")
+        if hasattr(args, "__dlpack__"):
+            raise InputError("the example arguments are one tensor", remedy="give a tuple of them, also of one: (x,)")
         exported = export_module(cast(Any, source), tuple(args), dict(kwargs or {}), dynamic_shapes)
         return import_exported(exported, origin=origin or type(source).__name__)
     raise InputError(
@@ -60,8 +62,8 @@ def _read_module(file: Path, weights: str | os.PathLike[str] | None) -> Program:
     tw.load(context)
     with context, capture(context) as log:
         try:
-            module = ir.Module.parse(file.read_text(), context)
-        except (cast(Any, ir).MLIRError, UnicodeDecodeError) as error:
+            module = ir.Module.parseFile(str(file), context)
+        except cast(Any, ir).MLIRError as error:
             raise error_from(InputError, log.entries, f"{file} is not an MLIR module") from error
         tw.verify(module)
         main = next((f for f in tw.functions(module) if "tw.kernel" not in f.operation.attributes), None)

@@ -32,6 +32,8 @@ class ArtifactWriter:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        if self.path.is_dir():
+            raise InputError(f"cannot write {self.path}", why="it is a directory", remedy="name a file in it, such as model.tw")
         try:
             handle, self._temporary = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
         except OSError as error:

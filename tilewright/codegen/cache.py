@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tilewright.core.diagnostics import ToolchainError
 from tilewright.version import __version__
 
 DEFAULT_LIMIT_BYTES = 2 << 30
@@ -135,8 +136,11 @@ def cache_key(*parts: str | bytes) -> str:
 
 @functools.lru_cache(maxsize=1)
 def toolchain_fingerprint() -> str:
-    """Identifies everything that turns a kernel into code: our own sources, the MLIR bindings and llvmlite."""
-    parts = [__version__, importlib.metadata.version("llvmlite")]
+    """Identifies everything that turns a kernel into code: our own sources, the MLIR bindings and llvmlite.
+
+    Raises ToolchainError where llvmlite is not installed.
+    """
+    parts = [__version__, _llvmlite_version()]
     package = Path(__file__).parents[1]
     files = [path for folder in _COMPILER_FOLDERS for path in (package / folder).rglob("*.py")]
     bindings = importlib.util.find_spec("mlir")
@@ -146,6 +150,16 @@ def toolchain_fingerprint() -> str:
         status = path.stat()
         parts.append(f"{path}:{status.st_size}:{status.st_mtime_ns}")
     return cache_key(*parts)
+
+
+def _llvmlite_version() -> str:
+    try:
+        return importlib.metadata.version("llvmlite")
+    except importlib.metadata.PackageNotFoundError as missing:
+        raise ToolchainError(
+            "the compiler is not installed", why="there is no llvmlite: this is an install of the runtime alone",
+            remedy='pip install "tilewright[torch]" for PyTorch models, "tilewright[compiler]" for MLIR',
+        ) from missing  # fmt: skip
 
 
 def _decode(data: bytes) -> tuple[dict[str, Any], bytes] | None:

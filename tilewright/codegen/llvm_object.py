@@ -7,10 +7,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-import llvmlite.binding as llvm
-
 from tilewright.codegen.elf import undefined_symbols
 from tilewright.codegen.function_attributes import add_function_attributes, target_attributes
+from tilewright.codegen.llvm_binding import llvm
 from tilewright.core.diagnostics import InputError, UnsupportedError, VerifyError
 from tilewright.targets import Target
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
-import llvmlite.binding as llvm
-
+from tilewright.codegen.llvm_binding import llvm
 from tilewright.codegen.llvm_object import initialize_llvm, parse_and_verify
 from tilewright.core.diagnostics import InputError, UnsupportedError
 from tilewright.targets import Target

@@ -89,6 +89,10 @@ def _check(request: CompileRequest, options: CompileOptions) -> None:
         find(target)
     if request.output is None and options.compile_to in (None, "artifact"):
         raise InputError("no output file given", remedy=f"name one: -o {request.model.with_suffix('.tw').name}")
+    if request.output is not None and options.compile_to == "codegen":
+        raise InputError("--compile-to codegen writes no output", remedy="--dump-dir has the code of each kernel; leave out -o")
+    if request.output is not None and request.output.is_dir():
+        raise InputError(f"cannot write {request.output}", why="it is a directory", remedy="name a file in it, such as model.tw")
     for file in (request.model, request.weights):
         if file is not None and not file.is_file():
             raise InputError(f"there is no file {file}")

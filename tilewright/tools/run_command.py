@@ -20,7 +20,11 @@ def run_artifact(path: Path, inputs: Sequence[str], output: Path | None, threads
 
     Raises InputError for arrays that cannot be read or written, and the runtime's errors.
     """
-    arrays = dict(_read_input(text) for text in inputs)
+    arrays: dict[str, np.ndarray] = {}
+    for name, array in map(_read_input, inputs):
+        if name in arrays:
+            raise InputError(f"the input {name!r} is given twice")
+        arrays[name] = array
     with runtime.load(path, threads=threads) as program:
         result = program(**arrays)
         if output is not None:

@@ -25,7 +25,9 @@ def gelu(x: ir.Value) -> ir.Value:
 @pytest.mark.parametrize("target", ["cuda:sm_80", "cuda:sm_90"])
 def test_bias_and_gelu(target: str) -> None:
     case = build(
-        [info("d0, 96"), info("96")], lambda x, b: tw.pointwise([x, b], lambda p, q: gelu(arith.addf(p, q))), target=target,
+        [info("d0, 96"), info("96")],
+        lambda x, b: tw.pointwise([x, b], lambda p, q: gelu(arith.addf(p, q))),
+        target=target,
     )
     case.check(normal(1, 96), normal(96, seed=1))
     case.check(normal(23, 96), normal(96, seed=1))
@@ -74,7 +76,8 @@ def test_softmax_across_rows(log: bool) -> None:
 @pytest.mark.parametrize("columns", [384, 100, 91, 2048])
 def test_layer_norm(columns: int) -> None:
     case = build(
-        [info(f"d0, {columns}"), info(str(columns)), info(str(columns))], lambda x, w, b: tw.build("layer_norm", x, w, b, axes=1, eps=1e-5),
+        [info(f"d0, {columns}"), info(str(columns)), info(str(columns))],
+        lambda x, w, b: tw.build("layer_norm", x, w, b, axes=1, eps=1e-5),
     )
     case.check(normal(5, columns), normal(columns, seed=1), normal(columns, seed=2), atol=1e-5)
 
@@ -97,7 +100,8 @@ def test_rms_norm(dtype: str, rtol: float, shape: str) -> None:
 
 def test_group_norm() -> None:
     case = build(
-        [info("d0, 8, 5, 7"), info("8"), info("8")], lambda x, w, b: tw.build("group_norm", x, w, b, groups=4, eps=1e-5),
+        [info("d0, 8, 5, 7"), info("8"), info("8")],
+        lambda x, w, b: tw.build("group_norm", x, w, b, groups=4, eps=1e-5),
     )
     case.check(normal(2, 8, 5, 7), normal(8, seed=1), normal(8, seed=2), atol=1e-5)
 

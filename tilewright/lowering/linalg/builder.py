@@ -51,7 +51,11 @@ class LinalgBuilder:
     def _call(self, name: str, args: tuple[str, ...]) -> ir.Value:
         lhs, rhs = (self.size(parse(a)) for a in args)
         build = {
-            "floordiv": arith.DivUIOp, "mod": arith.RemUIOp, "ceildiv": arith.CeilDivUIOp, "max": arith.MaxSIOp, "min": arith.MinSIOp,
+            "floordiv": arith.DivUIOp,
+            "mod": arith.RemUIOp,
+            "ceildiv": arith.CeilDivUIOp,
+            "max": arith.MaxSIOp,
+            "min": arith.MinSIOp,
         }[name]
         return build(lhs, rhs).result
 
@@ -65,8 +69,13 @@ class LinalgBuilder:
         return linalg.fill(scalar, outs=[self.empty(info)])
 
     def generic(
-        self, inputs: Sequence[ir.Value], maps: Sequence[ir.AffineMap], inits: Sequence[ir.Value], init_maps: Sequence[ir.AffineMap],
-        iterators: Sequence[str], body: Body,
+        self,
+        inputs: Sequence[ir.Value],
+        maps: Sequence[ir.AffineMap],
+        inits: Sequence[ir.Value],
+        init_maps: Sequence[ir.AffineMap],
+        iterators: Sequence[str],
+        body: Body,
     ) -> list[ir.Value]:
         """`linalg.generic`; `body` receives a scalar per input, then one per init, and returns what is yielded."""
         loc = ir.Location.current

@@ -65,7 +65,9 @@ def check_lowerable(kernels: list[ir.OpView]) -> None:
             shown = ", ".join(f"{p} ({n} times)" if n > 1 else p for p, n in Counter(where).most_common(4))
             lines.append(f"{name}: {len(where)} at {shown}")
         raise UnsupportedError(
-            f"{len(places)} kind{'s' * (len(places) > 1)} of op{'s have' if len(places) > 1 else ' has'} no lowering to loops", why="\n".join(lines), remedy="decompose them into supported ops"
+            f"{len(places)} kind{'s' * (len(places) > 1)} of op{'s have' if len(places) > 1 else ' has'} no lowering to loops",
+            why="\n".join(lines),
+            remedy="decompose them into supported ops",
         )
 
 

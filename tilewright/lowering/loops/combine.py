@@ -34,11 +34,19 @@ def combine(kind: str, lhs: ir.Value, rhs: ir.Value) -> ir.Value:
             order = arith.CmpFPredicate.OGT if kind == "maxnum" else arith.CmpFPredicate.OLT
             return arith.SelectOp(arith.CmpFOp(order, rhs, lhs).result, rhs, lhs).result
         build: dict[str, Callable[..., arith.AddFOp]] = {
-            "add": arith.AddFOp, "mul": arith.MulFOp, "max": arith.MaximumFOp, "min": arith.MinimumFOp,
+            "add": arith.AddFOp,
+            "mul": arith.MulFOp,
+            "max": arith.MaximumFOp,
+            "min": arith.MinimumFOp,
         }
         return build[kind](lhs, rhs).result
     integer: dict[str, Callable[..., arith.AddIOp]] = {
-        "add": arith.AddIOp, "mul": arith.MulIOp, "max": arith.MaxSIOp, "min": arith.MinSIOp, "and": arith.AndIOp, "or": arith.OrIOp,
+        "add": arith.AddIOp,
+        "mul": arith.MulIOp,
+        "max": arith.MaxSIOp,
+        "min": arith.MinSIOp,
+        "and": arith.AndIOp,
+        "or": arith.OrIOp,
     }
     return integer[kind](lhs, rhs).result
 
@@ -60,7 +68,10 @@ def horizontal(kind: str, value: ir.Value) -> ir.Value:
     element = element_of(value.type)
     if _is_float(value.type) and kind in ("add", "mul"):
         return vector.ReductionOp(
-            element, ir.Attribute.parse(f"#vector.kind<{kind}>"), value, acc=neutral(kind, element),
+            element,
+            ir.Attribute.parse(f"#vector.kind<{kind}>"),
+            value,
+            acc=neutral(kind, element),
             fastmath=ir.Attribute.parse("#arith.fastmath<reassoc>"),
         ).result
     distance = width // 2

@@ -252,7 +252,11 @@ class Emitter:
             return arith.AddIOp(base, memory.lane_numbers(self.width)).result
         lhs, rhs = (broadcast(self.lanes_of(parse(a), element), self.width) for a in args)
         build: dict[str, Callable[..., arith.DivUIOp]] = {
-            "floordiv": arith.DivUIOp, "mod": arith.RemUIOp, "ceildiv": arith.CeilDivUIOp, "max": arith.MaxSIOp, "min": arith.MinSIOp,
+            "floordiv": arith.DivUIOp,
+            "mod": arith.RemUIOp,
+            "ceildiv": arith.CeilDivUIOp,
+            "max": arith.MaxSIOp,
+            "min": arith.MinSIOp,
         }
         return build[name](lhs, rhs).result
 
@@ -279,12 +283,14 @@ def constant_buffer(node: Constant, module_body: ir.Block, name: str) -> Buffer:
     raw = stored.view("uint16") if node.dtype == "bf16" else stored
     with ir.InsertionPoint.at_block_begin(module_body):
         memref.GlobalOp(
-            name, ir.TypeAttr.get(buffer_type), sym_visibility=ir.StringAttr.get("private"),
-            initial_value=_dense(np.ascontiguousarray(raw), tensor), constant=True,
+            name,
+            ir.TypeAttr.get(buffer_type),
+            sym_visibility=ir.StringAttr.get("private"),
+            initial_value=_dense(np.ascontiguousarray(raw), tensor),
+            constant=True,
         )
     view = memref.GetGlobalOp(buffer_type, name).result
     return Buffer(view, node.dtype)
-
 
 
 def _dense(array: np.ndarray, tensor: ir.Type) -> ir.Attribute:

@@ -314,7 +314,8 @@ def _split_combiner(value: ir.Value, accumulator: ir.Value, where: str) -> tuple
                 return COMBINERS[combiner.operation.name], contribution
     raise UnsupportedError(
         "the region of a reduction does not combine the accumulator by one operation",
-        where=where, remedy=f"yield one of: {', '.join(COMBINERS)} of the accumulator and a value",
+        where=where,
+        remedy=f"yield one of: {', '.join(COMBINERS)} of the accumulator and a value",
     )
 
 
@@ -333,4 +334,3 @@ def affine_to_index(expression: ir.AffineExpr, dims: Sequence[Expr]) -> Expr:
         return lhs * rhs
     name = "mod" if isinstance(expression, ir.AffineModExpr) else "floordiv" if isinstance(expression, ir.AffineFloorDivExpr) else "ceildiv"
     return to_expr(call(name, lhs, rhs))
-

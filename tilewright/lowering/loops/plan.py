@@ -108,9 +108,7 @@ def trace_section(graph: Graph, section: Section, reductions: Mapping[int, Domai
     return _trace(graph, section.outputs, section.domain, reductions)
 
 
-def _plan_section(
-    graph: Graph, outputs: list[tuple[int, Node]], reductions: dict[int, Domain], lanes: int, knobs: Knobs
-) -> Section:
+def _plan_section(graph: Graph, outputs: list[tuple[int, Node]], reductions: dict[int, Domain], lanes: int, knobs: Knobs) -> Section:
     domain = shape_domain("i", outputs[0][1].shape)
     domain, trace = _refine(graph, outputs, domain, reductions)
     section = _choose_loops(graph, outputs, domain, trace, knobs)
@@ -120,9 +118,7 @@ def _plan_section(
     return _choose_blocks(graph, section, lanes, knobs)
 
 
-def _refine(
-    graph: Graph, outputs: list[tuple[int, Node]], domain: Domain, reductions: dict[int, Domain]
-) -> tuple[Domain, Trace]:
+def _refine(graph: Graph, outputs: list[tuple[int, Node]], domain: Domain, reductions: dict[int, Domain]) -> tuple[Domain, Trace]:
     """Split loops until no address divides a loop index by a divisor of its extent; merge the loops of reductions."""
     for _ in range(16):
         trace = _trace(graph, outputs, domain, reductions)
@@ -197,9 +193,7 @@ def _stride(access: Access, axis: Axis) -> int | None:
     return value if value in (0, 1) else None
 
 
-def _choose_loops(
-    graph: Graph, outputs: list[tuple[int, Node]], domain: Domain, trace: Trace, knobs: Knobs
-) -> Section:
+def _choose_loops(graph: Graph, outputs: list[tuple[int, Node]], domain: Domain, trace: Trace, knobs: Knobs) -> Section:
     axes = domain.axes
     demands = tuple(d for d in trace.demands if d.loop is None and not isinstance(d.node, Arrays))
     base = Section("rows", tuple(outputs), domain, axes, (), None, demands=demands)
@@ -262,7 +256,10 @@ def _merge_lane(graph: Graph, section: Section, reductions: Mapping[int, Domain]
         if not _all_linear(trace, lane.name) or any(_stride(a, lane) != 1 for a in accesses):
             break
         section = replace(
-            section, domain=domain, lane=lane, units=tuple(a for a in section.units if a != outer),
+            section,
+            domain=domain,
+            lane=lane,
+            units=tuple(a for a in section.units if a != outer),
             inner=tuple(a for a in section.inner if a != outer),
             demands=tuple(d for d in trace.demands if d.loop is None and not isinstance(d.node, Arrays)),
         )
@@ -325,4 +322,3 @@ def _choose_blocks(graph: Graph, section: Section, lanes: int, knobs: Knobs) -> 
     row = simplify_dim(to_expr(product([lane.size, *(a.size for a in section.inner)])))
     rows = max(1, UNIT_BYTES // (4 * row)) if isinstance(row, int) and row > 0 else 1
     return replace(section, rows_per_unit=knobs.rows_per_unit or rows)
-

@@ -68,11 +68,19 @@ def _iteration(emitter: Emitter, node: Reduced, index: Sequence[Expr], values: d
 
 
 def _over_rows(
-    emitter: Emitter, node: Reduced, index: tuple[Expr, ...], home: Scope, outer: list[Axis], values: dict[str, Dim],
-    accs: State, last: Sequence[Axis], vectorized: bool,
+    emitter: Emitter,
+    node: Reduced,
+    index: tuple[Expr, ...],
+    home: Scope,
+    outer: list[Axis],
+    values: dict[str, Dim],
+    accs: State,
+    last: Sequence[Axis],
+    vectorized: bool,
 ) -> State:
     """The outer loops of a reduction one inside the other, then the last one."""
     if outer:
+
         def step(at: Expr, state: State) -> State:
             inside = emitter.scopes.current
             return _over_rows(emitter, node, index, inside, outer[1:], {**values, outer[0].name: at}, state, last, vectorized)
@@ -81,6 +89,7 @@ def _over_rows(
     if not last:
         return [accumulate(emitter, node, index, values, SCALAR, accs[0])]
     if not vectorized:
+
         def scalar_step(at: Expr, state: State) -> State:
             return [accumulate(emitter, node, index, {**values, last[0].name: at}, SCALAR, state[0])]
 
@@ -96,9 +105,7 @@ def _over_rows(
     return [s[0] for s in vector_loop(emitter, home, 0, last[0].size, len(accs), slots, vector_step)]
 
 
-def accumulate(
-    emitter: Emitter, node: Reduced, index: Sequence[Expr], values: dict[str, Dim], element: Element, acc: ir.Value
-) -> ir.Value:
+def accumulate(emitter: Emitter, node: Reduced, index: Sequence[Expr], values: dict[str, Dim], element: Element, acc: ir.Value) -> ir.Value:
     """One more contribution. A product that is summed becomes a fused multiply-add."""
     region = Region(emitter, node.stage, _iteration(emitter, node, index, values), element)
     factors = _factors(emitter, node, region) if element.mask is None else None
@@ -202,7 +209,12 @@ def accumulate_lanes(
 
 
 def _row_by_row(
-    emitter: Emitter, node: Reduced, home: Scope, axes: Sequence[Axis], values: dict[str, Dim], state: State,
+    emitter: Emitter,
+    node: Reduced,
+    home: Scope,
+    axes: Sequence[Axis],
+    values: dict[str, Dim],
+    state: State,
     body: Callable[[dict[str, Dim], State], State],
 ) -> State:
     if not axes:
@@ -261,4 +273,3 @@ def is_better(value: ir.Value, best: ir.Value) -> ir.Value:
     not_less = arith.CmpFOp(arith.CmpFPredicate.UGT, value, best).result
     best_is_number = arith.CmpFOp(arith.CmpFPredicate.ORD, best, best).result
     return arith.AndIOp(not_less, best_is_number).result
-

@@ -80,9 +80,7 @@ def _row_loop(emitter: Emitter, section: Section, low: Expr, high: Expr, body: C
     plain_loop(emitter, home, first, end, 1, [], run, emitter.fresh("run"), size=runs)
 
 
-def _units(
-    emitter: Emitter, section: Section, low: Expr, high: Expr, blocks: Expr, body: Callable[[Values, Expr], None]
-) -> None:
+def _units(emitter: Emitter, section: Section, low: Expr, high: Expr, blocks: Expr, body: Callable[[Values, Expr], None]) -> None:
     """A loop over (row, block) pairs."""
 
     def step(unit: Expr, _: State) -> State:
@@ -173,6 +171,7 @@ def _indices(emitter: Emitter, demand: Demand) -> frozenset[str]:
 
 def _inner_loops(emitter: Emitter, section: Section, values: Values, inner: list[Axis], unroll: int) -> None:
     if inner:
+
         def step(at: Expr, _: State) -> State:
             _inner_loops(emitter, section, {**values, inner[0].name: at}, inner[1:], unroll)
             return []
@@ -189,6 +188,7 @@ def _compute_lanes(emitter: Emitter, section: Section, values: Values, low: Expr
     lane = section.lane
     assert lane is not None
     if emitter.width == 1:
+
         def scalar_step(at: Expr, _: State) -> State:
             _store_outputs(emitter, section, {**values, lane.name: at}, SCALAR)
             return []
@@ -307,6 +307,7 @@ def _tile_band(emitter: Emitter, section: Section, values: Values, block: Expr) 
     emitter.space.redefine(tile_name, 0, to_expr(tile.size) - width)
     first = scopes.index(start)
     with scopes.enter_inline(scopes.current, {tile_name: first}):
+
         def one_tile(name: str) -> None:
             own = Lane(name, (0,), {}, 0, lane.size, tile_name, tuple(range(width)))
             with lane_scope(emitter, own):

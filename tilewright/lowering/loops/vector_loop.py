@@ -21,8 +21,15 @@ INLINE_VECTORS = 8
 
 
 def plain_loop(
-    emitter: Emitter, home: Scope, low: Dim, high: Dim, step: int, state: Sequence[ir.Value],
-    body: Callable[[Expr, State], State], name: str, size: Dim | None = None,
+    emitter: Emitter,
+    home: Scope,
+    low: Dim,
+    high: Dim,
+    step: int,
+    state: Sequence[ir.Value],
+    body: Callable[[Expr, State], State],
+    name: str,
+    size: Dim | None = None,
 ) -> State:
     """`for name in range(low, high, step)` in `home`, carrying `state`. `size`: the index is known to be within [0, size) (default: within
     [low, high))."""
@@ -47,8 +54,14 @@ def lane_scope(emitter: Emitter, lane: Lane) -> Generator[None]:
 
 
 def vector_loop(
-    emitter: Emitter, home: Scope, low: Dim, high: Dim, unroll: int, slots: list[State],
-    body: Callable[[Expr, Element, State], State], known: tuple[Expr, Expr] | None = None,
+    emitter: Emitter,
+    home: Scope,
+    low: Dim,
+    high: Dim,
+    unroll: int,
+    slots: list[State],
+    body: Callable[[Expr, Element, State], State],
+    known: tuple[Expr, Expr] | None = None,
 ) -> list[State]:
     """Vectors of `emitter.width` elements from `low` to `high`, in `home`.
 
@@ -78,7 +91,13 @@ def vector_loop(
 
 
 def _static(
-    emitter: Emitter, home: Scope, low: Expr, high: Expr, count: int, unroll: int, slots: list[State],
+    emitter: Emitter,
+    home: Scope,
+    low: Expr,
+    high: Expr,
+    count: int,
+    unroll: int,
+    slots: list[State],
     body: Callable[[Expr, Element, State], State],
 ) -> list[State]:
     width = emitter.width
@@ -102,7 +121,13 @@ def _static(
 
 
 def _looped(
-    emitter: Emitter, home: Scope, low: Expr, end: Expr, known: tuple[Expr, Expr], unroll: int, slots: list[State],
+    emitter: Emitter,
+    home: Scope,
+    low: Expr,
+    end: Expr,
+    known: tuple[Expr, Expr],
+    unroll: int,
+    slots: list[State],
     body: Callable[[Expr, Element, State], State],
 ) -> list[State]:
     width = emitter.width
@@ -118,8 +143,14 @@ def _looped(
 
 
 def _inline(
-    emitter: Emitter, home: Scope, start: Expr, high: Expr, offsets: Sequence[int], slots: list[State],
-    body: Callable[[Expr, Element, State], State], masks: dict[int, ir.Value],
+    emitter: Emitter,
+    home: Scope,
+    start: Expr,
+    high: Expr,
+    offsets: Sequence[int],
+    slots: list[State],
+    body: Callable[[Expr, Element, State], State],
+    masks: dict[int, ir.Value],
 ) -> list[State]:
     """Vectors without a loop."""
     name = emitter.fresh("l")
@@ -139,7 +170,12 @@ def _vectors(lane: Lane, slots: list[State], body: Callable[[Expr, Element, Stat
 
 
 def _dynamic_tail(
-    emitter: Emitter, home: Scope, start: Expr, high: Expr, known: tuple[Expr, Expr], state: State,
+    emitter: Emitter,
+    home: Scope,
+    start: Expr,
+    high: Expr,
+    known: tuple[Expr, Expr],
+    state: State,
     body: Callable[[Expr, Element, State], State],
 ) -> State:
     scopes = emitter.scopes
@@ -161,9 +197,7 @@ def _dynamic_tail(
     return list(branch.results_)
 
 
-def over_registers(
-    emitter: Emitter, lane: Lane, slots: list[State], body: Callable[[Expr, Element, State], State]
-) -> list[State]:
+def over_registers(emitter: Emitter, lane: Lane, slots: list[State], body: Callable[[Expr, Element, State], State]) -> list[State]:
     """As `vector_loop` without a loop, over the vectors of a row that stays in registers (`lane` covers the row)."""
     return _vectors(lane, slots, body)
 

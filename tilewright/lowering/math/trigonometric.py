@@ -52,9 +52,7 @@ def _reduce_exact(lanes: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value]:
     # Shifting a word right by 32 - shift in two steps keeps the count below 32 when shift is 0.
     back = lanes.sub_int(31, shift)
     high, middle, low = (
-        lanes.or_int(
-            lanes.shift_left(word_here, shift), lanes.shift_right_logical(lanes.shift_right_logical(word_next, 1), back)
-        )
+        lanes.or_int(lanes.shift_left(word_here, shift), lanes.shift_right_logical(lanes.shift_right_logical(word_next, 1), back))
         for word_here, word_next in pairwise(words)
     )
     wide = [arith.ExtUIOp(i64, w).result for w in (mantissa, high, middle, low)]
