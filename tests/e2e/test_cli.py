@@ -74,6 +74,18 @@ def test_run_with_unusable_inputs(option: str, message: str, artifact_path: Path
     assert done.returncode == 2 and f"error: {message}" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_run_with_an_input_given_twice(artifact_path: Path, arrays: dict[str, Path]) -> None:
+    done = cli("run", artifact_path, *input_options(arrays), *input_options(arrays)[:2])
+    assert done.returncode == 2 and "is given twice" in done.stderr
+
+
+def test_run_names_dtypes_that_no_program_has(artifact_path: Path, tmp_path: Path) -> None:
+    for dtype in ("complex64", ">f4"):
+        np.save(tmp_path / "x.npy", np.ones((2, 2), dtype))
+        done = cli("run", artifact_path, "--input", f"x={tmp_path / 'x.npy'}", "--input", f"y={tmp_path / 'x.npy'}")
+        assert done.returncode == 8 and f"got {dtype}" in done.stderr, done.stderr
+
+
 def test_run_refuses_pickles(artifact_path: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     done = cli("run", artifact_path, "--input", f"x={tmp_path / 'x.npy'}")
@@ -92,6 +104,7 @@ def test_inspect(artifact_path: Path) -> None:
     assert "runs here" in done.stdout and "have their recorded hashes" in done.stdout
     manifest = json.loads(cli("inspect", "--json", artifact_path).stdout)
     assert [p["name"] for p in manifest["entry_points"][0]["inputs"]] == ["x", "y"]
+    assert {"name", "min", "max"} == set(manifest["entry_points"][0]["symbols"][0]), "as docs/artifact.md has it"
 
 
 def test_inspect_of_a_damaged_artifact(artifact_path: Path, tmp_path: Path) -> None:

@@ -160,3 +160,23 @@ def test_a_worker_that_hangs(plan: list[str | Path], tmp_path: Path) -> None:
 def test_an_output_that_cannot_be_written(model: Path, tmp_path: Path) -> None:
     done = cli("compile", model, "-o", tmp_path / "missing" / "x.tw")
     assert done.returncode == 2 and "missing" in done.stderr and "Traceback" not in done.stderr
+    done = cli("compile", model, "-o", tmp_path)
+    assert done.returncode == 2 and "it is a directory" in done.stderr and "Traceback" not in done.stderr
+    done = cli("compile", model, "-o", tmp_path / "x.tw", "--dump-dir", model)
+    assert done.returncode == 2 and "the dump directory cannot be made" in done.stderr and "Traceback" not in done.stderr
+    done = cli("compile", model, "-o", tmp_path / "x.tw", "--compile-to", "codegen")
+    assert done.returncode == 2 and "writes no output" in done.stderr
+
+
+def test_phases_that_do_not_fit_the_module(plan: list[str | Path], tmp_path: Path) -> None:
+    done = cli("compile", plan[0], "-o", tmp_path / "x.tw")
+    assert done.returncode == 2 and "has kernels already" in done.stderr and "--compile-from" in done.stderr
+    done = cli("compile", plan[0], "--compile-from", "plan", "--compile-to", "fuse")
+    assert done.returncode == 2 and "which is before it" in done.stderr
+
+
+def test_errors_in_a_module_name_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.mlir"
+    path.write_text("module {\n  func.func @main( {}\n}\n")
+    done = cli("compile", path, "-o", tmp_path / "x.tw")
+    assert done.returncode == 2 and f"{path}:2:" in done.stderr, done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,29 @@ def test_without_the_compiler_the_command_says_what_to_install(tmp_path: Path) -
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PYTHONPATH": f"{tmp_path}:{root}", "PATH": ""})
     assert done.returncode == 7, done.stderr
     assert 'pip install "tilewright[compiler]"' in done.stderr
+
+
+def test_without_llvmlite_the_command_says_what_to_install(tmp_path: Path) -> None:
+    hidden = """
+        import importlib.metadata, sys
+        sys.modules["llvmlite"] = None
+        real = importlib.metadata.version
+        def version(name):
+            if name == "llvmlite":
+                raise importlib.metadata.PackageNotFoundError(name)
+            return real(name)
+        importlib.metadata.version = version
+    """
+    (tmp_path / "sitecustomize.py").write_text(textwrap.dedent(hidden))
+    (tmp_path / "model.mlir").write_text("module {}")
+    command = [sys.executable, "-m", "tilewright.tools.cli", "compile", str(tmp_path / "model.mlir"), "-o", str(tmp_path / "x.tw")]
+    root = Path(__file__).resolve().parents[2]
+    environment = {"PYTHONPATH": f"{tmp_path}:{root}", "PATH": ""}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 7 and "no llvmlite" in done.stderr and 'pip install "tilewright[torch]"' in done.stderr
+    code = "import tilewright.codegen.llvm_object"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert "ToolchainError: llvmlite, which makes machine code, is not installed" in done.stderr
 
 
 def test_without_torch_the_command_says_what_to_install(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ Nothing in the file is trusted: every offset is checked against the file's size 
 from __future__ import annotations
 
 import hashlib
+import json
 import mmap
 import os
 import struct
 from pathlib import Path
+from typing import Any
 
 from tilewright.runtime.errors import ArtifactError
 from tilewright.runtime.manifest import ELEMENT_BYTES, FORMAT_VERSION, Manifest, Section, Weight, parse_manifest
@@ -48,6 +50,11 @@ class Artifact:
     def close(self) -> None:
         """Unmap the file. No view into it may be in use."""
         self.mapped.close()
+
+    def manifest_json(self) -> Any:
+        """The manifest as it stands in the file."""
+        _, _, _, offset, length, _ = HEADER.unpack_from(self.mapped)
+        return json.loads(self.mapped[offset : offset + length])
 
     def bytes_of(self, section: Section) -> memoryview:
         """The bytes of a section, not copied."""

@@ -64,7 +64,7 @@ class NumpyKind:
     def read(self, array: Any) -> Tensor:
         dtype = self._dtypes.get(array.dtype)
         if dtype is None:
-            dtype = _NUMPY_NAMES.get(array.dtype.name, "?") if array.dtype.isnative else "?"
+            dtype = (_NUMPY_NAMES.get(array.dtype.name) if array.dtype.isnative else None) or str(array.dtype)
             self._dtypes[array.dtype] = dtype
         flags = array.flags
         if flags.carray:
@@ -93,7 +93,7 @@ class TorchKind:
     def read(self, tensor: Any) -> Tensor:
         dtype = self._dtypes.get(tensor.dtype)
         if dtype is None:
-            dtype = self._dtypes[tensor.dtype] = _TORCH_NAMES.get(str(tensor.dtype), "?")
+            dtype = self._dtypes[tensor.dtype] = _TORCH_NAMES.get(str(tensor.dtype), str(tensor.dtype))
         if not tensor.is_cpu:
             raise CallError(f"got a tensor on {tensor.device}", "the program runs on the CPU", "move it by .cpu()")
         if not tensor.is_contiguous() or tensor.is_neg():

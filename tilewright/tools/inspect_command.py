@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -22,7 +21,7 @@ def inspect_artifact(path: Path, *, verify: bool, as_json: bool) -> None:
             artifact.verify()
         manifest = artifact.manifest
         if as_json:
-            print(json.dumps(dataclasses.asdict(manifest), indent=1))
+            print(json.dumps(artifact.manifest_json(), indent=1))
         else:
             print(describe(manifest, path.name, artifact.size), end="")
             if verify:

@@ -114,6 +114,8 @@ def opt(
     else:
         text = _read(file)
     plan_pipeline(pipeline)
+    if dump_dir is not None and dump_dir.exists() and not dump_dir.is_dir():
+        raise InputError("the dump directory cannot be made", where=str(dump_dir), why="it is a file")
     job = OptJob(
         chunks=split_chunks(text) if split_input_file else (Chunk(text),),
         pipeline=pipeline,

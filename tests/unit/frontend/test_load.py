@@ -177,3 +177,5 @@ def test_a_module_that_torch_cannot_export() -> None:
 
     with pytest.raises(InputError, match=r"(?s)can't export Odd.*odd reason"):
         export_module(Odd().eval(), (torch.randn(2, 3),))
+    with pytest.raises(InputError, match="ExportedProgram, made with strict=True"):
+        export_module(Odd().eval(), (torch.randn(2, 3),))

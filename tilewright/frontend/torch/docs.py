@@ -31,8 +31,12 @@ save(program, "model.pt2")
 * Export in eval mode. Dropout and batch norm in training mode are refused.
 * A dynamic dimension needs a `Dim` that is that dimension itself in at least one input. Its range becomes the range of the
   compiled program; without a maximum, sizes up to 2^31 - 1 are planned for.
-* Numbers and None among the inputs are fixed by the export. Inputs keep their names; outputs nest as in the model, with the
-  model outputs of transformers as dictionaries.
+* Numbers and None among the inputs are fixed by the export, and left out of calls. Inputs keep their names; one in a list or
+  dictionary becomes an input of its own, such as `past_0` or `batch_ids`. Outputs nest as in the model, with the model outputs of
+  transformers as dictionaries.
+* An index beyond its table (a token id, `gather`) takes the last row: compiled code checks no values.
+* float64 has arithmetic, sums and matmuls, but not exp, log, tanh, erf and what is made of them, such as softmax.
+* The remainder of floats (`fmod`, `%`) is exact while the quotient is below 2^23.
 * A size that depends on data (a boolean mask as index, `nonzero`, `.item()`), complex and unsigned numbers, and writing to buffers
   or inputs are refused. Writing in place to tensors that the program made itself is fine.
 * Assertions about sizes must follow from their ranges. Assertions about the values of tensors are not checked.

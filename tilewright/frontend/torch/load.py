@@ -73,7 +73,7 @@ def export_module(
         raise InputError(
             f"torch.export can't export {type(module).__name__}",
             why=_first_cause(error),
-            remedy="see https://docs.pytorch.org/docs/stable/export.html; what torch.export.export returns can be compiled as well, also with strict=True",
+            remedy="see https://docs.pytorch.org/docs/stable/export.html; an ExportedProgram, made with strict=True, can be compiled too",
         ) from error
 
 
