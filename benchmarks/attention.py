@@ -26,7 +26,8 @@ import level3_runner  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
-from matmul import filled, measure  # noqa: E402
+from interleave import measure  # noqa: E402
+from matmul import filled  # noqa: E402
 from template_kernels import TemplateKernel, info  # noqa: E402
 
 from tilewright.core.mlir import ir  # noqa: E402

@@ -28,6 +28,7 @@ import numpy as np  # noqa: E402
 import template_kernels  # noqa: E402
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
+from interleave import measure  # noqa: E402
 from template_kernels import TemplateKernel, info  # noqa: E402
 
 from tilewright.core.mlir import arith, ir  # noqa: E402
@@ -58,24 +59,6 @@ def dense_kernel(n: int, k: int) -> TemplateKernel:
         return [tw.pointwise([tw.build("matmul", x, w, transpose_rhs=True), b], lambda y, c: arith.addf(y, c))]
 
     return TemplateKernel([info(f"d0, {k}"), info(f"{n}, {k}"), info(f"{n}")], body, weights={1})
-
-
-def measure(functions: dict[str, Call], rounds: int, budget: float = 0.001) -> dict[str, list[float]]:
-    """Seconds of each function, rounds of all in turn. Rounds are short, so that some of them have the core to themselves."""
-    repeats: dict[str, int] = {}
-    for name, function in functions.items():
-        function()
-        started = time.perf_counter()
-        function()
-        repeats[name] = max(1, int(budget / max(time.perf_counter() - started, 1e-7)))
-    times: dict[str, list[float]] = {name: [] for name in functions}
-    for _ in range(rounds):
-        for name, function in functions.items():
-            started = time.perf_counter()
-            for _ in range(repeats[name]):
-                function()
-            times[name].append((time.perf_counter() - started) / repeats[name])
-    return times
 
 
 def run(m: int, n: int, k: int, lowered: tuple[str, int], target: Target, rounds: int) -> dict[str, Any]:

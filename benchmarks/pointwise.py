@@ -13,7 +13,6 @@ import json
 import os
 import statistics
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ import loop_kernels  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
+from interleave import measure  # noqa: E402
 
 from tilewright.core.mlir import arith, ir, math  # noqa: E402
 from tilewright.dialects import tw  # noqa: E402
@@ -202,24 +202,6 @@ CASES: dict[str, Callable[[], list[Case]]] = {
 }
 
 
-def measure(functions: dict[str, Callable[[], Any]], rounds: int, budget: float = 0.004) -> dict[str, list[float]]:
-    """Seconds of each function, rounds of all in turn."""
-    repeats = {}
-    for name, function in functions.items():
-        function()
-        started = time.perf_counter()
-        function()
-        repeats[name] = max(1, int(budget / max(time.perf_counter() - started, 1e-7)))
-    times: dict[str, list[float]] = {name: [] for name in functions}
-    for _ in range(rounds):
-        for name, function in functions.items():
-            started = time.perf_counter()
-            for _ in range(repeats[name]):
-                function()
-            times[name].append((time.perf_counter() - started) / repeats[name])
-    return times
-
-
 def run(case: Case, rounds: int, fast_math: bool, inductor: bool) -> dict[str, Any]:
     """Check and time one case."""
     kernel = loop_kernels.build("kernel", case.inputs, case.body, fast_math=fast_math)
@@ -236,7 +218,7 @@ def run(case: Case, rounds: int, fast_math: bool, inductor: bool) -> dict[str, A
     if inductor:
         compiled = torch.compile(case.torch, dynamic=True)
         functions["inductor"] = lambda: compiled(*case.arrays)
-    times = measure(functions, rounds)
+    times = measure(functions, rounds, budget=0.004)
     row: dict[str, Any] = {"case": case.name, "us": min(times["ours"]) * 1e6, "error": error, "slow_path": kernel.slow_path}
     for peer in [n for n in functions if n != "ours"]:
         row[peer] = [min(times[peer]) / min(times["ours"]), statistics.median(times[peer]) / statistics.median(times["ours"])]
