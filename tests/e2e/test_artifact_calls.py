@@ -63,6 +63,9 @@ def test_torch(program: runtime.Program) -> None:
         program(x.double(), y)
     with pytest.raises(runtime.CallError, match="input 'y'"):
         program(x, y.to("meta"))
+    with pytest.raises(runtime.CallError, match=r"input 'x': .*got a tensor of layout torch.sparse_coo(.|\n)*to_dense"):
+        program(x.to_sparse(), y)
+    assert_right(program(x, y), torch.Tensor)
 
 
 class Foreign:

@@ -34,6 +34,19 @@ class Unsupported(torch.nn.Module):
         return torch.fft.rfft(x).abs() + x.sort(dim=-1)[0][..., :17]
 
 
+class Double(torch.nn.Module):
+    """An MLP in float64, whose GELU and softmax have no code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = torch.nn.Linear(32, 48), torch.nn.Linear(48, 16)
+        self.double()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = torch.nn.functional.gelu(self.first(x))
+        return torch.nn.functional.gelu(self.second(hidden)).softmax(-1)
+
+
 def cli(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tilewright.tools.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
@@ -119,7 +132,8 @@ def test_phases_can_be_left_and_entered(model: Path, small: Small, tmp_path: Pat
     assert done.returncode == 0 and done.stdout == "" and done.stderr == "", done.stderr
     check_results(tmp_path / "small.tw", small)
     done = cli("compile", plan, "--compile-from", "plan", "-o", tmp_path / "other.tw")
-    assert done.returncode == 2 and "has no weight" in done.stderr and not (tmp_path / "other.tw").exists()
+    assert done.returncode == 2 and "has no weight" in done.stderr and "--weights model.pt2" in done.stderr
+    assert "read_program(" in done.stderr and not (tmp_path / "other.tw").exists()
 
 
 def test_ir_can_be_printed(model: Path) -> None:
@@ -136,6 +150,20 @@ def test_unsupported_ops_are_all_reported(tmp_path: Path) -> None:
     records = json.loads(report.read_text())["unsupported"]
     assert len(records) >= 2 and all(record["count"] >= 1 and record["sources"] for record in records)
     assert not (tmp_path / "x.tw").exists()
+
+
+def test_functions_without_float64_are_all_reported_before_lowering(tmp_path: Path) -> None:
+    path, report = tmp_path / "double.pt2", tmp_path / "report.json"
+    torch.export.save(torch.export.export(Double().eval(), (torch.ones(2, 32, dtype=torch.float64),)), path)
+    done = cli("compile", path, "-o", tmp_path / "x.tw", "--report", report)
+    assert done.returncode == 3 and "Traceback" not in done.stderr, done.stderr
+    assert "math.erf x2" in done.stderr and "tw.softmax x1" in done.stderr and "float32" in done.stderr
+    records = json.loads(report.read_text())["unsupported"]
+    assert [(r["op"], r["count"]) for r in records] == [("math.erf", 2), ("tw.softmax", 1)]
+    assert len(records[0]["sources"]) == 2 and all("test_cli_compile.py" in s for r in records for s in r["sources"])
+    assert all(r["reason"] and r["alternative"] for r in records)
+    assert not (tmp_path / "x.tw").exists()
+    assert cli("compile", path, "--compile-to", "simplify", "-o", os.devnull).returncode == 0, "targets do not matter yet"
 
 
 def test_a_file_that_is_no_program(tmp_path: Path) -> None:

@@ -17,6 +17,10 @@ from tilewright.frontend.program import Program, Structure
 from tilewright.lowering.program_interface import WeightUse
 
 ENTRY = "main"
+_GIVE_WEIGHTS = (
+    "a .mlir file holds no weights, name the .pt2 or .safetensors file that does: --weights model.pt2;\n"
+    'in Python, compile what tilewright.api.sources.read_program("model.mlir", weights="model.pt2") returns'
+)
 
 
 def write_artifact(path: str | os.PathLike[str], program: Program, compiled: Sequence[ProgramCode], report: Any) -> None:
@@ -39,7 +43,7 @@ def _stored_weight(program: Program, use: WeightUse) -> np.ndarray:
     try:
         plain = np.asarray(program.weights[use.name])
     except KeyError as error:
-        raise InputError(f"the program has no weight '{use.name}'", remedy="give the weights along with the module") from error
+        raise InputError(f"the program has no weight '{use.name}'", remedy=_GIVE_WEIGHTS) from error
     packed = apply_layout(plain, layout_values(use))
     if tuple(packed.shape) != use.shape:
         raise InputError(f"weight '{use.name}' has shape {packed.shape}, the program expects {use.shape}")

@@ -26,6 +26,7 @@ from tilewright.core.options import CompileOptions, environment
 from tilewright.core.pass_manager import run_pipeline
 from tilewright.dialects import tw
 from tilewright.frontend.program import Program
+from tilewright.lowering.check_supported import check_supported
 from tilewright.passes import weight_values
 from tilewright.targets import Target, find
 
@@ -176,6 +177,8 @@ def _run(
             compilation.dump("simplify", module)
         if end <= ORDER.index(Phase.SIMPLIFY):
             return CompileResult(None, _text(module), _report(compilation, []), compilation.seconds)
+        if begin <= ORDER.index(Phase.FUSE) and not all(target.is_gpu for target in targets):
+            check_supported(module, program.origin)
         compiled: list[CompiledTarget] = []
         devices: list[dict[str, Any]] = []
         for target in targets:

@@ -40,6 +40,11 @@ def compile(
 
     Raises a `TilewrightError` that says what is wrong and what to do: InputError, UnsupportedError (all unsupported ops at once), ...
     """
+    if options is not None and not isinstance(options, CompileOptions):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(
+            f"options is of type {type(options).__name__}, it must be a CompileOptions",
+            remedy="from tilewright.core.options import CompileOptions; options=CompileOptions(jobs=2), for example",
+        )
     chosen = _with_targets(options or CompileOptions(), target)
     program = to_program(source, args, kwargs, dynamic_shapes)
     if output is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tilewright.runtime.artifact import Artifact
-from tilewright.runtime.errors import RuntimeFailure
+from tilewright.runtime.errors import ArtifactError, RuntimeFailure
 from tilewright.runtime.host import arch, choose_threads, cpu_flags
 from tilewright.runtime.loader import Library, select_code
 from tilewright.runtime.manifest import Code, EntryPoint, Port, Symbol
@@ -106,6 +106,8 @@ def load(path: str | os.PathLike[str], threads: int | None = None) -> Program:
     """Open an artifact and load its code for this machine.
 
     `threads`: how many threads a call uses; by default $TILEWRIGHT_NUM_THREADS, else the CPUs this process may use.
-    Raises ArtifactError, IncompatibleError (no code for this machine) and ThreadsError.
+    Raises ArtifactError, IncompatibleError (no code for this machine) and ThreadsError; ArtifactError too for what is no path.
     """
+    if not isinstance(path, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArtifactError(f"load takes the path of an artifact, got {type(path).__name__}", remedy='tilewright.load("model.tw")')
     return Program(Artifact(path), threads)

@@ -96,9 +96,12 @@ class TorchKind:
             dtype = self._dtypes[tensor.dtype] = _TORCH_NAMES.get(str(tensor.dtype), str(tensor.dtype))
         if not tensor.is_cpu:
             raise CallError(f"got a tensor on {tensor.device}", "the program runs on the CPU", "move it by .cpu()")
-        if not tensor.is_contiguous() or tensor.is_neg():
-            tensor = tensor.detach().resolve_neg().contiguous()
-        return tensor.shape, dtype, tensor.data_ptr(), tensor
+        try:
+            if not tensor.is_contiguous() or tensor.is_neg():
+                tensor = tensor.detach().resolve_neg().contiguous()
+            return tensor.shape, dtype, tensor.data_ptr(), tensor
+        except RuntimeError as error:  # Asking beforehand would cost every call.
+            raise _without_memory(tensor, error) from error
 
     def maker(self, dtype: str) -> Callable[[tuple[int, ...]], tuple[Any, int]]:
         torch = self.torch
@@ -181,6 +184,15 @@ def numpy_dtype(dtype: str) -> Any:
         except ImportError:
             return np.dtype(np.uint16)
     return np.dtype(next(name for name, own in _NUMPY_NAMES.items() if own == dtype))
+
+
+def _without_memory(tensor: Any, error: RuntimeError) -> CallError:
+    """The refusal of a torch tensor that has no elements in memory to point to: a sparse one, a wrapper of another subsystem."""
+    layout = str(tensor.layout)
+    if layout != "torch.strided":
+        return CallError(f"got a tensor of layout {layout}", "the program reads dense memory", "convert it by .to_dense()")
+    reason = str(error).strip().splitlines()
+    return CallError(f"got a {type(tensor).__name__} without readable memory", reason[0] if reason else "", "give a plain dense tensor")
 
 
 def _borrow(tensor: Any) -> Borrowed:

@@ -32,6 +32,17 @@ Exit codes (docs/errors.md):
   6  a worker process crashed or hung
   7  something that the compiler needs is not installed
   8  an artifact cannot be loaded or called
+
+\b
+Environment variables (docs/environment.md):
+  TILEWRIGHT_CACHE_DIR       directory of the compile cache
+  TILEWRIGHT_JOBS            worker processes
+  TILEWRIGHT_WORKER_TIMEOUT  seconds after which a worker counts as hung
+  TILEWRIGHT_LINKER          linker for shared objects
+  TILEWRIGHT_PTXAS           ptxas that checks PTX
+  TILEWRIGHT_PASS_MODULES    Python modules with further passes
+  TILEWRIGHT_REPRODUCER_DIR  directory for reproducers of crashes
+  TILEWRIGHT_NUM_THREADS     threads of a program that runs
 """
 COMPILE_EPILOG = """
 \b

@@ -10,7 +10,10 @@ import pytest
 import tilewright
 from tilewright.core import diagnostics
 from tilewright.core.diagnostics import TilewrightError
+from tilewright.core.options import VARIABLES
 from tilewright.runtime.errors import RuntimeFailure
+from tilewright.runtime.host import THREADS_VARIABLE
+from tilewright.tools.cli import EPILOG
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -21,6 +24,14 @@ def test_every_exit_code_is_documented() -> None:
     kinds = [c for c in vars(diagnostics).values() if isinstance(c, type) and issubclass(c, TilewrightError) and c is not TilewrightError]
     for kind in (*kinds, RuntimeFailure):
         assert f"| {kind.exit_code} | `{kind.__name__}` |" in page
+
+
+def test_every_environment_variable_is_documented() -> None:
+    variables = {*VARIABLES, THREADS_VARIABLE}
+    page = (ROOT / "docs" / "environment.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == variables
+    assert set(re.findall(r"TILEWRIGHT_\w+", EPILOG)) == variables
+    assert "(docs/environment.md)" in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

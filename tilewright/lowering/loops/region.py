@@ -310,20 +310,32 @@ def _float_remainder(op: ir.Operation, operands: Sequence[ir.Value]) -> ir.Value
     return math.CopySignOp(finite, x).result
 
 
-def _constant_power(op: ir.Operation, operands: Sequence[ir.Value]) -> ir.Value | None:
-    """x^y for the constant exponents that models use."""
+def has_constant_power(op: ir.Operation) -> bool:
+    """Whether a `math.powf` is computed by products and square roots, which all float types have."""
+    return _simple_exponent(op) is not None
+
+
+def _simple_exponent(op: ir.Operation) -> float | None:
+    """The exponent of a `math.powf` if it is a constant of the kind that models use: +-0.5 or an integer in [-8, 8]."""
     owner = op.operands[1].owner
     if isinstance(owner, ir.Block) or owner.operation.name != "arith.constant":
         return None
-    exponent = ir.FloatAttr(owner.operation.attributes["value"]).value
+    exponent = float(ir.FloatAttr(owner.operation.attributes["value"]).value)
+    simple = abs(exponent) == 0.5 or (exponent.is_integer() and abs(exponent) <= 8)
+    return exponent if simple else None
+
+
+def _constant_power(op: ir.Operation, operands: Sequence[ir.Value]) -> ir.Value | None:
+    """x^y for the exponents of `_simple_exponent`, else None."""
+    exponent = _simple_exponent(op)
+    if exponent is None:
+        return None
     x = operands[0]
     one = constant(x.type, 1.0)
     if exponent == 0.5:
         return math.SqrtOp(x).result
     if exponent == -0.5:
         return arith.DivFOp(one, math.SqrtOp(x).result).result
-    if not float(exponent).is_integer() or abs(exponent) > 8:
-        return None
     if exponent == 0:
         return one
     power = integer_power(lambda a, b: arith.MulFOp(a, b).result, x, abs(int(exponent)))

@@ -63,6 +63,15 @@ def is_expanded(op_name: str) -> bool:
     return op_name in _UNARY or op_name in _BINARY or op_name in ("math.isnan", "math.isinf", "math.isfinite")
 
 
+def computes(op_name: str, element: ir.Type) -> bool:
+    """Whether `op_name` on scalars of type `element` has code: False for what `expand_math_op` refuses because of the type."""
+    if not is_expanded(op_name) or op_name in ("math.isnan", "math.isinf", "math.isfinite"):
+        return True
+    if op_name == "math.rsqrt" and isinstance(element, ir.F64Type):
+        return True
+    return isinstance(element, ir.F32Type | ir.F16Type | ir.BF16Type)
+
+
 def expand_math_op(op_name: str, operands: Sequence[ir.Value], target: Target | None = None, fast: bool = False) -> ir.Value:
     """Build `op_name` (`math.exp`, ...) on scalar or vector float operands at the current insertion point.
 
@@ -77,7 +86,7 @@ def expand_math_op(op_name: str, operands: Sequence[ir.Value], target: Target | 
     if op_name == "math.rsqrt" and isinstance(element, ir.F64Type):
         lanes = Lanes(operands[0].type, target)
         return arith.DivFOp(lanes.constant(1.0, operands[0].type), math.SqrtOp(operands[0]).result).result
-    if not isinstance(element, ir.F32Type | ir.F16Type | ir.BF16Type):
+    if not computes(op_name, element):
         raise UnsupportedError(f"{op_name} on {element} is not supported", remedy="cast to f32 before")
     original = operands[0].type
     shape = list(original.shape) if isinstance(original, ir.VectorType) else None
