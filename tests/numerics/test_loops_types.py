@@ -96,6 +96,35 @@ def test_powers_and_remainders(target: str) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_remainders_are_exact_for_every_quotient(dtype: str, target: str) -> None:
+    numpy = np.dtype({"f32": np.float32, "f64": np.float64}[dtype])
+    info, generator = np.finfo(numpy), np.random.default_rng(1)
+    tiny = info.smallest_subnormal
+    special = [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, info.max, -info.max, info.tiny, tiny, 3 * tiny]
+    bits = generator.integers(0, 2 ** (8 * numpy.itemsize), (2, 3000), dtype=np.uint64).astype(f"u{numpy.itemsize}").view(numpy)
+    near = generator.standard_normal((2, 1000)) * [[1e4], [1e-3]]
+    multiples = generator.integers(-(2**20), 2**20, 500) * np.asarray(0.1, numpy)
+    grid = np.array([(a, b) for a in special for b in special]).T
+    with np.errstate(all="ignore"):
+        x = np.concatenate([bits[0], *(v.astype(numpy) for v in (near[0], multiples, np.full(2, 16777217.0), grid[0]))])
+        y = np.concatenate([bits[1], *(v.astype(numpy) for v in (near[1], np.full(500, 0.1), np.array([1e-3, -3.0]), grid[1]))])
+        expected = np.fmod(x, y)
+
+    def body(x: ir.Value, y: ir.Value) -> ir.Value:
+        return tw.pointwise([x, y], lambda a, b: arith.remf(a, b))
+
+    check([(("d0",), dtype)] * 2, body, [x, y], expected, target, tolerance=0.0)
+
+    def sign(x: ir.Value, y: ir.Value) -> ir.Value:
+        return tw.pointwise([x, y], lambda a, b: math.copysign(arith.constant(a.type, 1.0), arith.remf(a, b)))
+
+    numbers = ~np.isnan(expected)
+    signs = np.copysign(np.ones((), numpy), expected[numbers])
+    check([(("d0",), dtype)] * 2, sign, [x[numbers], y[numbers]], signs, target, tolerance=0.0)
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_index_sequences_sizes_and_constants(target: str) -> None:
     def causal(x: ir.Value) -> ir.Value:
         n = tw.tensor_info(x).shape[0]

@@ -17,6 +17,7 @@ from tilewright.targets import find, host_target
 
 Reference = Callable[..., np.ndarray]
 erf: Reference = np.vectorize(math.erf, otypes=[np.float64])
+erfc: Reference = np.vectorize(math.erfc, otypes=[np.float64])
 
 STRIDE = 40009
 """Every so many floats of all 2^32 bit patterns (a prime, so that all exponents and many mantissas come up)."""
@@ -24,8 +25,8 @@ SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-40, -1e-40, 3e38, -3e38, 1.0, 
 
 FUNCTIONS: list[tuple[str, Reference, float]] = [
     ("exp", np.exp, 1.0), ("exp2", np.exp2, 1.1), ("expm1", np.expm1, 1.5), ("log", np.log, 1.0), ("log2", np.log2, 1.5),
-    ("log10", np.log10, 2.0), ("log1p", np.log1p, 2.0), ("tanh", np.tanh, 1.4), ("erf", erf, 1.1), ("asin", np.arcsin, 3.0),
-    ("acos", np.arccos, 3.0), ("atan", np.arctan, 2.5), ("sinh", np.sinh, 3.0), ("cosh", np.cosh, 3.0),
+    ("log10", np.log10, 2.0), ("log1p", np.log1p, 2.0), ("tanh", np.tanh, 1.4), ("erf", erf, 1.1), ("erfc", erfc, 5.0),
+    ("asin", np.arcsin, 3.0), ("acos", np.arccos, 3.0), ("atan", np.arctan, 2.5), ("sinh", np.sinh, 3.0), ("cosh", np.cosh, 3.0),
     ("rsqrt", lambda x: 1 / np.sqrt(x), 1.5),
 ]  # fmt: skip
 """Name, reference in f64, largest error in ULP as the functions' documentation states it."""
@@ -101,6 +102,16 @@ def test_error_in_ulp(op: str, reference: Reference, limit: float, target: str, 
     x = floats()
     with np.errstate(all="ignore"):
         check(apply(op, [x], target, vectors), reference(x.astype(np.float64)), limit, [x])
+
+
+@pytest.mark.parametrize(("target", "vectors"), MACHINES)
+def test_erfc_in_both_tails(target: str, vectors: bool) -> None:
+    edges = [3.93, 9.2, 10.05, 10.06, 10.2, 27.0, 1e30, np.inf, -np.inf, np.nan]
+    x = np.concatenate([np.linspace(-12, 12, 20001), edges]).astype(np.float32)
+    got = apply("erfc", [x], target, vectors)
+    check(got, erfc(x.astype(np.float64)), 5.0, [x])
+    assert got[-3:-1].tolist() == [0.0, 2.0] and np.isnan(got[-1])
+    assert ((got > 0) & (got < 1.17e-38)).sum() > 500  # denormal results
 
 
 @pytest.mark.parametrize("target", ["native", "cpu:x86-64-v3"])

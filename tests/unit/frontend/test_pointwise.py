@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch_reference import batch, check
+from torch_reference import batch, check, run
 
 aten = torch.ops.aten
 SPECIAL = torch.tensor([0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.5, -2.5, 1e-3, 30.0, -30.0, float("inf"), float("-inf"), float("nan")])
@@ -152,3 +152,20 @@ def test_choices_among_numbers_and_rank_0_tensors() -> None:
     x = torch.randn(2, 3)
     check(lambda x: (torch.where(x > 0, 1.0, 0.0), torch.where(x > 0, 2, x), torch.where(x > 0, x, torch.tensor(7.0)),
                      x.masked_fill(x > 0, torch.tensor(-1.0)), torch.where(x > 0, 1, 0)), x)  # fmt: skip
+
+
+def test_erfc_keeps_its_right_tail() -> None:
+    program = check(torch.erfc, torch.tensor([-9.0, -0.1, 0.3, 3.93, 5.0]))
+    assert "math.erfc" in str(program.module)
+    tail = run(program, [torch.tensor([3.93, 5.0, 9.0, 0.1, 0.2])])
+    torch.testing.assert_close(torch.from_numpy(tail[:3]), torch.erfc(torch.tensor([3.93, 5.0, 9.0])), rtol=1e-5, atol=0.0)
+
+
+@pytest.mark.parametrize("name", ["fmod", "remainder", "floor_divide"])
+def test_division_with_large_quotients(name: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, y = (torch.randn(500, generator=generator) * 10 ** (torch.rand(500, generator=generator) * 16 - 8) for _ in range(2))
+    program = check(getattr(torch, name), x, y)
+    if name != "floor_divide":
+        rest = run(program, [x, y])
+        assert (torch.from_numpy(rest).abs() <= y.abs()).all()

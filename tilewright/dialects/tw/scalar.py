@@ -24,6 +24,12 @@ def _erf(x: np.ndarray) -> np.ndarray:
     return np.vectorize(erf, otypes=[np.float64])(x.astype(np.float64)).astype(x.dtype)
 
 
+def _erfc(x: np.ndarray) -> np.ndarray:
+    from math import erfc
+
+    return np.vectorize(erfc, otypes=[np.float64])(x.astype(np.float64)).astype(x.dtype)
+
+
 def _unsigned(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     def apply(*args: np.ndarray) -> np.ndarray:
         if args[0].dtype == np.bool_:
@@ -52,8 +58,9 @@ UNARY: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "arith.negf": np.negative,
     "math.absf": np.abs, "math.absi": np.abs, "math.exp": np.exp, "math.exp2": np.exp2, "math.expm1": np.expm1, "math.log": np.log,
     "math.log2": np.log2, "math.log10": np.log10, "math.log1p": np.log1p, "math.sqrt": np.sqrt, "math.rsqrt": lambda x: 1 / np.sqrt(x),
-    "math.tanh": np.tanh, "math.sin": np.sin, "math.cos": np.cos, "math.tan": np.tan, "math.erf": _erf, "math.floor": np.floor,
-    "math.ceil": np.ceil, "math.trunc": np.trunc, "math.roundeven": np.rint, "math.sinh": np.sinh, "math.cosh": np.cosh,
+    "math.tanh": np.tanh, "math.sin": np.sin, "math.cos": np.cos, "math.tan": np.tan, "math.erf": _erf, "math.erfc": _erfc,
+    "math.floor": np.floor, "math.ceil": np.ceil, "math.trunc": np.trunc, "math.roundeven": np.rint, "math.sinh": np.sinh,
+    "math.cosh": np.cosh,
     "math.asin": np.arcsin, "math.acos": np.arccos, "math.atan": np.arctan, "math.isnan": np.isnan, "math.isinf": np.isinf,
     "math.isfinite": np.isfinite,
     "math.round": lambda x: np.trunc(x + np.copysign(np.asarray(0.5, x.dtype), x)),

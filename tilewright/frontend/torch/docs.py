@@ -35,8 +35,8 @@ save(program, "model.pt2")
   dictionary becomes an input of its own, such as `past_0` or `batch_ids`. Outputs nest as in the model, with the model outputs of
   transformers as dictionaries.
 * An index beyond its table (a token id, `gather`) takes the last row: compiled code checks no values.
-* float64 has arithmetic, sums and matmuls, but not exp, log, tanh, erf and what is made of them, such as softmax.
-* The remainder of floats (`fmod`, `%`) is exact while the quotient is below 2^23.
+* float64 has arithmetic, sums and matmuls, but not exp, log, tanh, erf, erfc and what is made of them, such as softmax.
+* The remainder of floats (`fmod`, `%`) is exact for every quotient; quotients from 2^53 on take more steps.
 * A size that depends on data (a boolean mask as index, `nonzero`, `.item()`), complex and unsigned numbers, and writing to buffers
   or inputs are refused. Writing in place to tensors that the program made itself is fine.
 * Assertions about sizes must follow from their ranges. Assertions about the values of tensors are not checked.

@@ -19,6 +19,7 @@ from tilewright.lowering.loops.graph import Mapped, Stage, affine_to_index, comb
 from tilewright.lowering.loops.types import broadcast, constant, element_of, is_vector, shaped_like, widen
 from tilewright.lowering.math import expand_math_op, is_expanded
 from tilewright.lowering.math.power import integer_power
+from tilewright.lowering.math.remainder import float_remainder
 
 if TYPE_CHECKING:
     from tilewright.lowering.loops.emitter import Emitter
@@ -296,18 +297,8 @@ def _floor_division(op: ir.Operation, operands: Sequence[ir.Value]) -> ir.Value:
 
 
 def _float_remainder(op: ir.Operation, operands: Sequence[ir.Value]) -> ir.Value:
-    """`x - trunc(x / y) * y`, exact while the quotient is below 2^23; the library call that LLVM would make is not available."""
-    x, y = operands
-    quotient = math.TruncOp(arith.DivFOp(x, y).result).result
-    remainder = math.FmaOp(arith.NegFOp(quotient).result, y, x).result
-    # The rounded quotient may be one too large, which leaves the wrong sign.
-    zero = constant(x.type, 0.0)
-    wrong = arith.CmpFOp(arith.CmpFPredicate.OLT, arith.MulFOp(remainder, x).result, zero).result
-    corrected = arith.AddFOp(remainder, math.CopySignOp(y, x).result).result
-    infinite = arith.CmpFOp(arith.CmpFPredicate.OEQ, math.AbsFOp(y).result, constant(x.type, float("inf"))).result
-    finite = arith.SelectOp(wrong, corrected, remainder).result
-    finite = arith.SelectOp(infinite, x, finite).result
-    return math.CopySignOp(finite, x).result
+    """The library call that LLVM would make is not available."""
+    return float_remainder(*operands)
 
 
 def has_constant_power(op: ir.Operation) -> bool:

@@ -14,7 +14,7 @@ LN2_HIGH, LN2_LOW = 0.693145751953125, 1.42860682030941723212e-6
 EXP_POLYNOMIAL = (0.000198527617612853646, 0.00139304355252534151, 0.00833336077630519867, 0.0416664853692054749, 0.166666671633720398, 0.5)
 
 
-def _reduced(lanes: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
+def exp_mantissa(lanes: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
     """`(exp(r), n as f32, n as i32)` with `x = n ln2 + r`. A target with the capability `exp2` has an instruction for it (within 2 ULP)."""
     n, exponent = lanes.round_scaled(x, LOG2_E)
     if lanes.has("exp2"):
@@ -40,13 +40,13 @@ def scale_by_power_of_two(lanes: Lanes, value: ir.Value, n: ir.Value, exponent: 
 def exp(lanes: Lanes, x: ir.Value) -> ir.Value:
     """e^x. Error below 1 ULP; results that are denormal: below 1 ULP of the denormal grid. exp(-inf) = 0, exp(inf) = inf."""
     clamped = lanes.clamp(x, -104.5, 89.0)
-    value, n, exponent = _reduced(lanes, clamped)
+    value, n, exponent = exp_mantissa(lanes, clamped)
     return scale_by_power_of_two(lanes, value, n, exponent)
 
 
 def exp_bounded(lanes: Lanes, x: ir.Value) -> ir.Value:
     """e^x for x that the caller knows to be within [-87, 88]. Error below 1 ULP."""
-    value, _, exponent = _reduced(lanes, x)
+    value, _, exponent = exp_mantissa(lanes, x)
     return lanes.from_bits(lanes.add_int(lanes.bits(value), lanes.shift_left(exponent, 23)))
 
 

@@ -21,9 +21,9 @@ _FLOAT_UNARY: dict[str, Callable[[ir.Value], Any]] = {
     "exp": mlir_math.exp, "exp2": mlir_math.exp2, "expm1": mlir_math.expm1, "log": mlir_math.log, "log2": mlir_math.log2,
     "log10": mlir_math.log10, "log1p": mlir_math.log1p, "sqrt": mlir_math.sqrt, "rsqrt": mlir_math.rsqrt, "tanh": mlir_math.tanh,
     "sin": mlir_math.sin, "cos": mlir_math.cos, "tan": mlir_math.tan, "sinh": mlir_math.sinh, "cosh": mlir_math.cosh,
-    "asin": mlir_math.asin, "acos": mlir_math.acos, "atan": mlir_math.atan, "erf": mlir_math.erf, "sigmoid": sc.sigmoid, "silu": sc.silu,
+    "asin": mlir_math.asin, "acos": mlir_math.acos, "atan": mlir_math.atan, "erf": mlir_math.erf, "erfc": mlir_math.erfc,
+    "sigmoid": sc.sigmoid, "silu": sc.silu,
     "reciprocal": lambda x: sc.div(sc.like(x, 1.0), x),
-    "erfc": lambda x: sc.sub(sc.like(x, 1.0), sc.value_of(mlir_math.erf(x))),
     "log_sigmoid": lambda x: sc.neg(_log1p_exp(sc.neg(x))),
     "mish": lambda x: sc.mul(x, sc.value_of(mlir_math.tanh(_log1p_exp(x)))),
 }  # fmt: skip
