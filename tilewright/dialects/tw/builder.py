@@ -16,7 +16,7 @@ from tilewright.core.diagnostics import VerifyError
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim
 from tilewright.dialects.tw.spec import Arguments, OpSpec, encode_attribute, register_op
-from tilewright.dialects.tw.types import TensorInfo, dtype_of_array, element_type, tensor_info, tensor_type
+from tilewright.dialects.tw.types import TensorInfo, element_type, tensor_info, tensor_type
 from tilewright.dialects.tw.verifier import check_constraints
 
 Operand = Any
@@ -155,8 +155,3 @@ def kernel(inputs: Sequence[ir.Value], result_types: Sequence[ir.Type], loc: ir.
     op = ir.Operation.create("tw.kernel", results=list(result_types), operands=list(inputs), regions=1, loc=loc)
     op.regions[0].blocks.append(*[v.type for v in inputs], arg_locs=[loc] * len(inputs))
     return op
-
-
-def array_info(array: np.ndarray) -> TensorInfo:
-    """The tensor type of a NumPy array."""
-    return TensorInfo(tuple(array.shape), dtype_of_array(array))

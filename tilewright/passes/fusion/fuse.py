@@ -151,10 +151,9 @@ class _KernelBuilder:
         old = [op.operation for op in block.operations if op.operation != self.terminator]
         for i, value in enumerate(list(self.terminator.operands)):
             self.terminator.operands[i] = self.outside(value)
-        kept = {id(op) for op in ()}
         created = {v.owner.operation for v in self.replaced.values() if not isinstance(v.owner, ir.Block)}
         for op in reversed(old):
-            if op not in created and id(op) not in kept and not any(True for r in op.results for _ in r.uses):
+            if op not in created and not any(True for r in op.results for _ in r.uses):
                 op.erase()
 
 

@@ -190,7 +190,7 @@ class Grouping:
                 if len(group.ops) >= self.max_ops:
                     continue
                 chosen, domain = group, fitted
-            elif len(group.ops) + len(chosen.ops) < self.max_ops and chosen not in group.ancestors and not self._path(group, chosen):
+            elif len(group.ops) + len(chosen.ops) < self.max_ops and chosen not in group.ancestors and group not in chosen.ancestors:
                 chosen = self._merge(group, chosen)
                 domain = fitted
         if chosen is None:
@@ -206,10 +206,6 @@ class Grouping:
             return False
         users = [use.owner.operation for r in op.results for use in r.uses]
         return all(role_of(u) is Role.ROWS and not reduces_last_only(u) for u in users)
-
-    def _path(self, source: Group, target: Group) -> bool:
-        """True when `target` depends on `source` through a third group, or directly."""
-        return source in target.ancestors
 
     def _merge(self, one: Group, other: Group) -> Group:
         order = {op: i for i, op in enumerate(self.member)}

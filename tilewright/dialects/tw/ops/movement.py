@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tilewright.core.symbolic import Dim, product, simplify_dim, to_expr
-from tilewright.core.symbolic import ceildiv as symbolic_ceildiv
+from tilewright.core.symbolic import product, simplify_dim, to_expr
 from tilewright.dialects.tw.spec import Arguments, Attribute, Constraint, Kind, Operand, OpSpec, ReferenceContext, register_op
 from tilewright.dialects.tw.types import TensorInfo, broadcast_shapes
 
@@ -104,11 +103,6 @@ class SliceOp(OpSpec):
     def reference(context: ReferenceContext, args: Arguments) -> list[np.ndarray]:
         starts, sizes = context.shape(args.starts), context.shape(args.sizes)
         return [args.input[tuple(slice(s, s + n * t, t) for s, n, t in zip(starts, sizes, args.steps))].copy()]
-
-
-def slice_size(start: Dim, stop: Dim, step: int) -> Dim:
-    """Number of elements of `start:stop:step`, for bounds already known to be ordered."""
-    return simplify_dim(to_expr(symbolic_ceildiv(to_expr(stop) - start, step)))
 
 
 def _concat_fits(args: Arguments) -> bool:
