@@ -8,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from tilewright.dialects.tw import numpy_dtype
+
 Evaluate = Callable[..., list[np.ndarray]]
 
 
@@ -40,6 +42,23 @@ def test_matmul_accumulates_wider_than_f16(evaluate: Evaluate) -> None:
     assert evaluate(op, [lhs, np.ones((65, 1), np.float16)])[0].item() == 2112
 
 
+@pytest.mark.parametrize("dtype", ["f16", "bf16"])
+def test_matmul_returns_sums_of_narrow_floats_unrounded(dtype: str, rng: np.random.Generator, evaluate: Evaluate) -> None:
+    lhs, rhs = (normal(rng, 5, 64).astype(numpy_dtype(dtype)) for _ in range(2))
+    op = f'%y = "tw.matmul"(%a, %b) {{transpose_rhs = true, accumulate = f32}} : (tensor<5x64x{dtype}>, tensor<5x64x{dtype}>)'
+    (result,) = evaluate(f"{op} -> tensor<5x5xf32>", [lhs, rhs])
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, (lhs.astype(np.float64) @ rhs.astype(np.float64).T).astype(np.float32))
+
+
+def test_matmul_sums_bytes_exactly(evaluate: Evaluate) -> None:
+    lhs, rhs = np.full((1, 300), -128, np.int8), np.full((300, 2), -128, np.int8)
+    rhs[:, 1] = 127
+    op = '%y = "tw.matmul"(%a, %b) {accumulate = i32} : (tensor<1x300xi8>, tensor<300x2xi8>) -> tensor<1x2xi32>'
+    (result,) = evaluate(op, [lhs, rhs])
+    assert result.dtype == np.int32 and result.tolist() == [[300 * 128 * 128, -300 * 128 * 127]]
+
+
 def test_grouped_matmul(rng: np.random.Generator, evaluate: Evaluate) -> None:
     lhs, rhs = normal(rng, 6, 4), normal(rng, 3, 4, 2)
     op = '%y = "tw.grouped_matmul"(%x, %w, %o) : (tensor<6x4xf32>, tensor<3x4x2xf32>, tensor<3xi32>) -> tensor<6x2xf32>'
@@ -55,6 +74,13 @@ def test_unpack(transposed: bool, evaluate: Evaluate) -> None:
     op = f'%w = "tw.unpack"(%p) {{columns = 7 : i64, transposed = {str(transposed).lower()}}} : (tensor<2x3x4xf32>) -> {result_type}'
     expected = np.array([[panels[n // 4, k, n % 4] for n in range(7)] for k in range(3)])
     np.testing.assert_array_equal(evaluate(op, [panels])[0], expected.T if transposed else expected)
+
+
+def test_unpack_of_groups_drops_padding(evaluate: Evaluate) -> None:
+    panels = np.arange(2 * 2 * 4 * 2, dtype=np.int8).reshape(2, 2, 4, 2)
+    op = '%w = "tw.unpack"(%p) {columns = 7 : i64, rows = 3 : i64} : (tensor<2x2x4x2xi8>) -> tensor<3x7xi8>'
+    expected = np.array([[panels[n // 4, k // 2, n % 4, k % 2] for n in range(7)] for k in range(3)])
+    np.testing.assert_array_equal(evaluate(op, [panels])[0], expected)
 
 
 @pytest.mark.parametrize(("kind", "function"), [("add", np.sum), ("mul", np.prod), ("max", np.max), ("min", np.min)])

@@ -1,7 +1,11 @@
-"""Stored layouts of weights: how the packed form of a weight follows from the plain tensor.
+"""Stored layouts of weights: how the stored form of a weight follows from the plain tensor.
 
-A `tw.weight` with a `layout` dictionary has the packed type. Layout `{kind = "panels", nr = "48", transposed = "true"}` stores a matmul's
-right side in panels of `nr` columns; `tw.unpack` in the kernel says what the panels stand for.
+A `tw.weight` with a `layout` dictionary has the type of the stored form. Its entries:
+
+* `kind`: `plain`, the row-major tensor itself, or `panels`, a matmul's right side in panels of `nr` columns (`tw.unpack` in the
+  kernel says what the panels stand for), with `nr`, `transposed` ("true" where the plain matrix is `[n, k]`) and optionally `group`
+  (default 1): the number of rows, adjacent in k, whose elements lie side by side, for instructions that multiply pairs or quads.
+* `dtype`: the weight is cast to this element type before it is stored (to the nearest value, ties to even).
 """
 
 from __future__ import annotations
@@ -10,23 +14,61 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tilewright.dialects.tw.types import numpy_dtype
 
-def panels_shape(k: int, n: int, nr: int) -> tuple[int, int, int]:
-    """The shape of a `[k, n]` matrix in panels of `nr` columns: `[ceildiv(n, nr), k, nr]`."""
-    return (-(-n // nr), k, nr)
+_WORDS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+"""Integer types by bytes: moving a group of elements as one word is several times faster than element by element."""
 
 
-def pack_panels(array: np.ndarray, *, transposed: bool, nr: int) -> np.ndarray:
-    """Pack a matrix `[k, n]` (`[n, k]` if `transposed`) into `[ceildiv(n, nr), k, nr]`; the last panel is padded with zeros.
-
-    `result[p, i, j] = matrix[i, p * nr + j]`. Raises ValueError for what is not a matrix.
+def panels_shape(k: int, n: int, nr: int, group: int = 1) -> tuple[int, ...]:
+    """The shape of a `[k, n]` matrix in panels of `nr` columns: `[ceildiv(n, nr), k, nr]`, or
+    `[ceildiv(n, nr), ceildiv(k, group), nr, group]` for groups of more than one row.
     """
-    if array.ndim != 2 or nr < 1:
-        raise ValueError(f"cannot pack an array of shape {array.shape} into panels of {nr} columns")
-    rows = array if transposed else array.T
+    return (-(-n // nr), k, nr) if group == 1 else (-(-n // nr), -(-k // group), nr, group)
+
+
+def pack_panels(array: np.ndarray, *, transposed: bool, nr: int, group: int = 1) -> np.ndarray:
+    """Pack a matrix `[k, n]` (`[n, k]` if `transposed`) into panels of the shape `panels_shape(k, n, nr, group)`.
+
+    `result[p, i, j, t] = matrix[i * group + t, p * nr + j]` (without t for groups of one); rows past k and columns past n are zeros.
+    Raises ValueError for what is not a matrix.
+    """
+    if array.ndim != 2 or nr < 1 or group < 1:
+        raise ValueError(f"cannot pack an array of shape {array.shape} into panels of {nr} columns and groups of {group} rows")
+    if group == 1:
+        return _pack(array if transposed else array.T, nr)
+    k, n = array.shape[::-1] if transposed else array.shape
+    groups = -(-k // group)
+    if k != groups * group:
+        padding = groups * group - k
+        array = np.pad(array, ((0, 0), (0, padding)) if transposed else ((0, padding), (0, 0)))
+    words = _grouped(array, transposed, group)
+    if words is None:  # groups of an odd size in bytes
+        rows = (array if transposed else array.T).reshape(n, groups, group)
+        return np.stack([_pack(rows[:, :, t], nr) for t in range(group)], axis=-1)
+    return _pack(words, nr).view(array.dtype).reshape(panels_shape(k, n, nr, group))
+
+
+def _grouped(array: np.ndarray, transposed: bool, group: int) -> np.ndarray | None:
+    """The groups of a matrix as words `[n, k / group]`; None where a group does not fill a word."""
+    word = _WORDS.get(array.dtype.itemsize * group)
+    if word is None:
+        return None
+    if transposed:
+        return np.ascontiguousarray(array).view(word)
+    k, n = array.shape
+    words = np.empty((k // group, n), word)
+    elements = words.view(array.dtype).reshape(k // group, n, group)
+    for t in range(group):
+        elements[:, :, t] = array[t::group]
+    return words.T
+
+
+def _pack(rows: np.ndarray, nr: int) -> np.ndarray:
+    """`[n, k]` into `[ceildiv(n, nr), k, nr]`."""
     n, k = rows.shape
     panels, whole = -(-n // nr), n // nr
-    packed = np.empty((panels, k, nr), array.dtype)
+    packed = np.empty((panels, k, nr), rows.dtype)
     for panel in range(whole):  # a block at a time stays in cache: 2x faster than one transposed assignment
         packed[panel] = rows[panel * nr : (panel + 1) * nr].T
     if panels > whole:
@@ -35,9 +77,12 @@ def pack_panels(array: np.ndarray, *, transposed: bool, nr: int) -> np.ndarray:
     return packed
 
 
-def unpack_panels(panels: np.ndarray, *, transposed: bool, n: int) -> np.ndarray:
-    """The matrix `[k, n]` (`[n, k]` if `transposed`) that panels stand for."""
-    matrix = np.concatenate(list(panels), axis=1)[:, :n]
+def unpack_panels(panels: np.ndarray, *, transposed: bool, n: int, k: int | None = None) -> np.ndarray:
+    """The matrix `[k, n]` (`[n, k]` if `transposed`) that panels stand for; k is all rows of the panels when not given."""
+    if panels.ndim == 4:
+        count, groups, nr, group = panels.shape
+        panels = panels.transpose(0, 1, 3, 2).reshape(count, groups * group, nr)
+    matrix = np.concatenate(list(panels), axis=1)[:k, :n]
     return np.ascontiguousarray(matrix.T if transposed else matrix)
 
 
@@ -45,6 +90,11 @@ def apply_layout(array: np.ndarray, layout: Mapping[str, str] | None) -> np.ndar
     """The stored form of a weight. Raises ValueError for an unknown kind."""
     if layout is None:
         return array
-    if layout.get("kind") != "panels":
+    kind = layout.get("kind")
+    if kind not in ("plain", "panels"):
         raise ValueError(f"unknown weight layout {dict(layout)}")
-    return pack_panels(array, transposed=layout["transposed"] == "true", nr=int(layout["nr"]))
+    if "dtype" in layout:
+        array = array.astype(numpy_dtype(layout["dtype"]), copy=False)
+    if kind == "plain":
+        return array
+    return pack_panels(array, transposed=layout["transposed"] == "true", nr=int(layout["nr"]), group=int(layout.get("group", "1")))

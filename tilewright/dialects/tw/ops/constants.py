@@ -77,8 +77,8 @@ def _is_small(value: object) -> bool:
 class WeightOp(OpSpec):
     """A constant that lives outside the IR under a name: a parameter or buffer of the model.
 
-    `layout` is absent for the plain row-major tensor. `tw-pack-weights` sets it (a dictionary with `kind` and its parameters) together
-    with the packed type; the artifact writer packs accordingly.
+    `layout` is absent for the plain row-major tensor. `tw-pack-weights` and `tw-lower-precision` set it (a dictionary with `kind` and
+    its parameters, `dialects/tw/layouts.py`) together with the type of the stored form; the artifact writer stores accordingly.
     """
 
     name = "weight"
@@ -89,6 +89,11 @@ class WeightOp(OpSpec):
     constraints = (
         Constraint("C1", "a weight has one result of static shape", lambda a: len(a.results) == 1 and a.results[0].is_static),
         Constraint("C2", "the name is not empty", lambda a: bool(a.name)),
+        Constraint(
+            "C3",
+            "a layout has a kind, and the dtype that it casts to, if any, is that of the result",
+            lambda a: a.layout is None or ("kind" in a.layout and a.layout.get("dtype", a.results[0].dtype) == a.results[0].dtype),
+        ),
     )
     free_results = True
     example = '%w = "tw.weight"() {name = "encoder.weight"} : () -> tensor<384x384xf32>'

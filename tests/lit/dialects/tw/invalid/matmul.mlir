@@ -77,3 +77,27 @@ func.func @f(%x: tensor<4x8xf32>, %w: tensor<8x6xf32>) -> tensor<4x6xf32> {
   %y = "tw.matmull"(%x, %w) : (tensor<4x8xf32>, tensor<8x6xf32>) -> tensor<4x6xf32>
   return %y : tensor<4x6xf32>
 }
+
+// -----
+
+func.func @f(%x: tensor<4x8xbf16>, %w: tensor<8x6xbf16>) -> tensor<4x6xf64> {
+  // expected-error@+1 {{tw.matmul: [M5] accumulate is f32 for f16 and bf16 operands, i32 for i8 operands}}
+  %y = "tw.matmul"(%x, %w) {accumulate = f64} : (tensor<4x8xbf16>, tensor<8x6xbf16>) -> tensor<4x6xf64>
+  return %y : tensor<4x6xf64>
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xf32>, %w: tensor<8x6xf32>) -> tensor<4x6xf32> {
+  // expected-error@+1 {{tw.matmul: [M5] accumulate is f32 for f16 and bf16 operands, i32 for i8 operands}}
+  %y = "tw.matmul"(%x, %w) {accumulate = f32} : (tensor<4x8xf32>, tensor<8x6xf32>) -> tensor<4x6xf32>
+  return %y : tensor<4x6xf32>
+}
+
+// -----
+
+func.func @f(%x: tensor<4x8xi8>, %w: tensor<8x6xi8>) -> tensor<4x6xi8> {
+  // expected-error@+1 {{tw.matmul: result types do not follow from the operands}}
+  %y = "tw.matmul"(%x, %w) {accumulate = i32} : (tensor<4x8xi8>, tensor<8x6xi8>) -> tensor<4x6xi8>
+  return %y : tensor<4x6xi8>
+}

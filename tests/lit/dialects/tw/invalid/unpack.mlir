@@ -21,3 +21,29 @@ func.func @f(%p: tensor<3x64x0xf32>) -> tensor<64x100xf32> {
   %w = "tw.unpack"(%p) {columns = 100 : i64} : (tensor<3x64x0xf32>) -> tensor<64x100xf32>
   return %w : tensor<64x100xf32>
 }
+
+// -----
+
+// Padding in K is less than a group.
+func.func @f(%p: tensor<3x32x48x2xbf16>) -> tensor<62x100xbf16> {
+  // expected-error@+1 {{tw.unpack: [U1] panels are a static}}
+  %w = "tw.unpack"(%p) {columns = 100 : i64, rows = 62 : i64} : (tensor<3x32x48x2xbf16>) -> tensor<62x100xbf16>
+  return %w : tensor<62x100xbf16>
+}
+
+// -----
+
+// Groups of one row have no dimension of their own.
+func.func @f(%p: tensor<3x64x48x1xf32>) -> tensor<64x100xf32> {
+  // expected-error@+1 {{tw.unpack: [U1] panels are a static}}
+  %w = "tw.unpack"(%p) {columns = 100 : i64} : (tensor<3x64x48x1xf32>) -> tensor<64x100xf32>
+  return %w : tensor<64x100xf32>
+}
+
+// -----
+
+func.func @f(%p: tensor<3x64x48xf32>) -> tensor<63x100xf32> {
+  // expected-error@+1 {{tw.unpack: [U1] panels are a static}}
+  %w = "tw.unpack"(%p) {columns = 100 : i64, rows = 63 : i64} : (tensor<3x64x48xf32>) -> tensor<63x100xf32>
+  return %w : tensor<63x100xf32>
+}

@@ -13,3 +13,19 @@ func.func @f() -> tensor<4xf32> {
   %w = "tw.weight"() {name = ""} : () -> tensor<4xf32>
   return %w : tensor<4xf32>
 }
+
+// -----
+
+func.func @f() -> tensor<4xf32> {
+  // expected-error@+1 {{tw.weight: [C3] a layout has a kind, and the dtype that it casts to, if any, is that of the result}}
+  %w = "tw.weight"() {layout = {dtype = "bf16", kind = "plain"}, name = "w"} : () -> tensor<4xf32>
+  return %w : tensor<4xf32>
+}
+
+// -----
+
+func.func @f() -> tensor<4xbf16> {
+  // expected-error@+1 {{tw.weight: [C3] a layout has a kind, and the dtype that it casts to, if any, is that of the result}}
+  %w = "tw.weight"() {layout = {dtype = "bf16"}, name = "w"} : () -> tensor<4xbf16>
+  return %w : tensor<4xbf16>
+}

@@ -32,3 +32,21 @@ func.func @integers(%x: tensor<4x8xi32>, %w: tensor<8x6xi32>) -> tensor<4x6xi32>
   %y = "tw.matmul"(%x, %w) : (tensor<4x8xi32>, tensor<8x6xi32>) -> tensor<4x6xi32>
   return %y : tensor<4x6xi32>
 }
+
+// CHECK-LABEL: func.func @wide_sums(
+// CHECK: "tw.matmul"
+// CHECK-SAME: {accumulate = f32}
+// CHECK-SAME: -> tensor<4x6xf32>
+func.func @wide_sums(%x: tensor<4x8xbf16>, %w: tensor<8x6xbf16>) -> tensor<4x6xf32> {
+  %y = "tw.matmul"(%x, %w) {accumulate = f32} : (tensor<4x8xbf16>, tensor<8x6xbf16>) -> tensor<4x6xf32>
+  return %y : tensor<4x6xf32>
+}
+
+// CHECK-LABEL: func.func @exact_sums(
+// CHECK: "tw.matmul"
+// CHECK-SAME: {accumulate = i32, transpose_rhs = true}
+// CHECK-SAME: -> tensor<4x6xi32>
+func.func @exact_sums(%x: tensor<4x8xi8>, %w: tensor<6x8xi8>) -> tensor<4x6xi32> {
+  %y = "tw.matmul"(%x, %w) {accumulate = i32, transpose_rhs = true} : (tensor<4x8xi8>, tensor<6x8xi8>) -> tensor<4x6xi32>
+  return %y : tensor<4x6xi32>
+}
