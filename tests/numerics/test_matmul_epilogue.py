@@ -10,7 +10,7 @@ from template_kernels import TemplateKernel, info, normal, tw_context
 
 from tilewright.core.mlir import arith, ir, math
 from tilewright.dialects import tw
-from tilewright.passes.schedules.matmul import choose_matmul_schedule
+from tilewright.passes.schedules.matmul_rule import choose_matmul_schedule
 from tilewright.targets import find, host_target
 
 F32 = "f32"

@@ -24,9 +24,10 @@ from tilewright.dialects.tw.layouts import pack_panels
 from tilewright.dialects.tw.types import parse_shape
 from tilewright.lowering.templates.attention import lower_attention_kernel
 from tilewright.lowering.templates.matmul import lower_matmul_kernel
+from tilewright.passes.pack_weights import pack_kernel
 from tilewright.passes.schedules.attention import choose_attention_schedule
 from tilewright.passes.schedules.attribute import schedule_attribute
-from tilewright.passes.schedules.matmul import choose_matmul_schedule
+from tilewright.passes.schedules.matmul_rule import choose_matmul_schedule
 from tilewright.targets import Target, host_target
 
 Body = Callable[..., Sequence[ir.Value]]
@@ -199,6 +200,4 @@ def normal(*shape: int, seed: int = 0, dtype: str = "float32") -> np.ndarray:
 
 
 def _use_panels(function: ir.OpView, nr: int) -> None:
-    from tilewright.passes.pack_weights import _pack_kernel  # pyright: ignore[reportPrivateUsage]
-
-    assert _pack_kernel(function.operation, nr) is not None
+    assert pack_kernel(function, nr, 1)

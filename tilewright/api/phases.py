@@ -49,7 +49,7 @@ COMMON: dict[Phase, tuple[str, ...]] = {
 
 CPU: dict[Phase, tuple[str, ...]] = {
     Phase.FUSE: ("tw-decompose-unsupported{target=$target}", "tw-fuse", "tw-outline"),
-    Phase.SCHEDULE: ("tw-select-schedule{target=$target}", "tw-pack-weights"),
+    Phase.SCHEDULE: ("tw-select-schedule{target=$target}", "tw-pack-weights{target=$target}"),
     Phase.PLAN: ("tw-plan-memory",),
 }
 

@@ -6,11 +6,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tilewright.core.mlir import ir
-from tilewright.core.passes import Pass
+from tilewright.core.passes import Pass, option
 from tilewright.core.registry import register_pass
 from tilewright.dialects import tw
 from tilewright.dialects.tw.layouts import panels_shape
 from tilewright.passes.schedules.attribute import read_schedule
+from tilewright.passes.schedules.matmul import MatmulSchedule, panel_group
+from tilewright.passes.schedules.matmul_kernel import cast_source, column_ranges
+from tilewright.targets import find
+
+Packs = dict[int, tuple[ir.Attribute, ir.Type]]
+"""Layout and packed type of the arguments of a kernel that are packed, by position."""
 
 
 @register_pass
@@ -25,45 +31,55 @@ class PackWeights(Pass):
     """
 
     name: ClassVar[str] = "tw-pack-weights"
+    target: str = option("native", help="name of the target, as `tilewright targets` lists them")
 
     def run(self, module: ir.Module) -> None:
-        packed: dict[str, tuple[int, ir.Attribute, ir.Type]] = {}
+        packed: dict[str, Packs] = {}
         for function in tw.functions(module):
             schedule = read_schedule(function)
             if schedule.get("rhs") == "packed":
-                found = _pack_kernel(function.operation, int(schedule["nr"]))
-                if found is not None:
-                    packed[ir.StringAttr(function.operation.attributes["sym_name"]).value] = found
+                group = panel_group(MatmulSchedule.from_attributes(schedule), find(self.target))
+                packed[ir.StringAttr(function.operation.attributes["sym_name"]).value] = pack_kernel(function, int(schedule["nr"]), group)
         for function in tw.functions(module):
             if "tw.kernel" not in function.operation.attributes:
                 _pack_launches(function.operation, packed)
 
 
-def _pack_kernel(function: ir.Operation, nr: int) -> tuple[int, ir.Attribute, ir.Type] | None:
-    block = function.regions[0].blocks[0]
-    matmul = next((op.operation for op in block.operations if tw.is_op(op, "matmul")), None)
-    if matmul is None:
-        return None
-    argument = matmul.operands[1]
-    if not isinstance(argument.owner, ir.Block):
-        return None
-    index = ir.BlockArgument(argument).arg_number
+def pack_kernel(function: ir.OpView, nr: int, group: int) -> Packs:
+    """Let the matmuls of a kernel read panels: its arguments get their packed types. Returns these by argument."""
+    packs: Packs = {}
+    for columns in column_ranges(function):
+        for matmul in columns.matmuls:
+            argument = cast_source(matmul.operands[1])
+            if isinstance(argument.owner, ir.Block):
+                packs[ir.BlockArgument(argument).arg_number] = _pack_operand(matmul, argument, nr, group)
+    attributes = function.operation.attributes
+    old = ir.FunctionType(ir.TypeAttr(attributes["function_type"]).value)
+    inputs = [packs[i][1] if i in packs else t for i, t in enumerate(old.inputs)]
+    attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(inputs, old.results))
+    return packs
+
+
+def _pack_operand(matmul: ir.Operation, argument: ir.Value, nr: int, group: int) -> tuple[ir.Attribute, ir.Type]:
     info = tw.tensor_info(argument)
     transposed = bool(tw.get(matmul, "transpose_rhs"))
     n, k = info.shape if transposed else reversed(info.shape)
     assert isinstance(n, int) and isinstance(k, int)
-    new_type = tw.tensor_type(info.with_shape(panels_shape(k, n, nr)))
+    operand = tw.tensor_info(matmul.operands[1]).dtype
+    new_type = tw.tensor_type(tw.TensorInfo(panels_shape(k, n, nr, group), operand))
     argument.set_type(new_type)
     with ir.InsertionPoint(matmul), matmul.location:
-        matmul.operands[1] = tw.build("unpack", argument, columns=n, transposed=transposed)
-    old = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value)
-    inputs = [new_type if i == index else t for i, t in enumerate(old.inputs)]
-    function.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(inputs, old.results))
+        rows = {"rows": k} if group != 1 else {}
+        matmul.operands[1] = tw.build("unpack", argument, columns=n, transposed=transposed, **rows)
     layout = {"kind": "panels", "nr": str(nr), "transposed": "true" if transposed else "false"}
-    return index, ir.DictAttr.get({name: ir.StringAttr.get(text) for name, text in layout.items()}), new_type
+    if group != 1:
+        layout["group"] = str(group)
+    if operand != info.dtype:
+        layout["dtype"] = operand
+    return ir.DictAttr.get({name: ir.StringAttr.get(text) for name, text in layout.items()}), new_type
 
 
-def _pack_launches(function: ir.Operation, packed: dict[str, tuple[int, ir.Attribute, ir.Type]]) -> None:
+def _pack_launches(function: ir.Operation, packed: dict[str, Packs]) -> None:
     made: dict[tuple[str, str], ir.Value] = {}
     replaced: list[ir.Operation] = []
     for op in list(function.regions[0].blocks[0].operations):
@@ -72,20 +88,28 @@ def _pack_launches(function: ir.Operation, packed: dict[str, tuple[int, ir.Attri
         found = packed.get(tw.get(op, "callee"))
         if found is None:
             continue
-        index, layout, new_type = found
-        plain = op.operation.operands[index].owner.operation
-        key = (tw.get(plain, "name"), str(layout))
-        if key not in made:
-            weight = ir.Operation.create(
-                "tw.weight",
-                results=[new_type],
-                attributes={"name": plain.attributes["name"], "layout": layout},
-                loc=plain.location,
-                ip=ir.InsertionPoint(plain),
-            )
-            made[key] = weight.results[0]
-            replaced.append(plain)
-        op.operation.operands[index] = made[key]
+        for index, (layout, new_type) in found.items():
+            plain = op.operation.operands[index].owner.operation
+            whole = _with_dtype(layout, plain)
+            key = (tw.get(plain, "name"), str(whole))
+            if key not in made:
+                weight = ir.Operation.create(
+                    "tw.weight",
+                    results=[new_type],
+                    attributes={"name": plain.attributes["name"], "layout": whole},
+                    loc=plain.location,
+                    ip=ir.InsertionPoint(plain),
+                )
+                made[key] = weight.results[0]
+                replaced.append(plain)
+            op.operation.operands[index] = made[key]
     for plain in replaced:
         if not list(plain.results[0].uses):
             plain.erase()
+
+
+def _with_dtype(layout: ir.Attribute, plain: ir.Operation) -> ir.Attribute:
+    """`layout`, which keeps the element type to which the plain weight is cast already."""
+    old = ir.DictAttr(plain.attributes["layout"]) if "layout" in plain.attributes else {}
+    entries = {named.name: named.attr for named in ir.DictAttr(layout)}
+    return ir.DictAttr.get({"dtype": old["dtype"], **entries} if "dtype" in old else entries)

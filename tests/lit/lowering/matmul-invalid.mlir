@@ -11,7 +11,7 @@ func.func private @too_large(%x: tensor<4x8xf32>, %w: tensor<8x48xf32>) -> tenso
 
 // -----
 
-// expected-error@+1 {{the schedule of kernel @other_panels does not fit its packed weight}}
+// expected-error@+1 {{the schedule of kernel @other_panels does not fit it}}
 func.func private @other_panels(%x: tensor<4x8xf32>, %w: tensor<2x8x24xf32>) -> tensor<4x48xf32>
     attributes {tw.kernel, tw.symbols = {}, tw.schedule = {kind = "matmul", mr = 4 : i64, nr = 16 : i64, rhs = "packed", source = "test"}} {
   %0 = "tw.unpack"(%w) {columns = 48 : i64} : (tensor<2x8x24xf32>) -> tensor<8x48xf32>

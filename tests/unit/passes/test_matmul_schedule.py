@@ -8,7 +8,8 @@ import pytest
 
 from tilewright.core.symbolic import symbol
 from tilewright.passes.schedules.attention import check_attention_schedule, flash_schedule
-from tilewright.passes.schedules.matmul import MatmulSchedule, check_matmul_schedule, dense_schedule
+from tilewright.passes.schedules.matmul import MatmulSchedule, check_matmul_schedule
+from tilewright.passes.schedules.matmul_rule import dense_schedule
 from tilewright.targets import find, list_targets
 
 AVX512, AVX2, NEON = find("cpu:sapphirerapids"), find("cpu:x86-64-v3"), find("cpu:aarch64")

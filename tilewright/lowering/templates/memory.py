@@ -27,6 +27,10 @@ class Flat:
     def storage(self) -> ir.Type:
         return element_type("i8" if self.dtype == "i1" else self.dtype)
 
+    @property
+    def element_bytes(self) -> int:
+        return BYTES[self.dtype]
+
     def load(self, offset: Index) -> ir.Value:
         """One element, as a scalar of the logical type."""
         scalar = memref.load(self.memref, [self.index.value(offset)])

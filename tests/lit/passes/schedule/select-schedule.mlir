@@ -4,11 +4,11 @@
 
 // Tiles follow from the vector width and the number of registers; a weight is packed.
 // AVX512-LABEL: func.func private @linear
-// AVX512-SAME: tw.schedule = {kind = "matmul"
+// AVX512-SAME: tw.schedule = {{{.*}}kind = "matmul"
 // AVX512-SAME: nr = 48
 // AVX512-SAME: rhs = "packed"
 // AVX2-LABEL: func.func private @linear
-// AVX2-SAME: tw.schedule = {kind = "matmul"
+// AVX2-SAME: tw.schedule = {{{.*}}kind = "matmul"
 // AVX2-SAME: rhs = "packed"
 func.func private @linear(%x: tensor<?x384xf32, "d0, 384">, %w: tensor<384x384xf32> {tw.weight}) -> tensor<?x384xf32, "d0, 384"> attributes {tw.kernel, tw.symbols = {d0 = array<i64: 1, 4096>}} {
   %0 = "tw.matmul"(%x, %w) : (tensor<?x384xf32, "d0, 384">, tensor<384x384xf32>) -> tensor<?x384xf32, "d0, 384">

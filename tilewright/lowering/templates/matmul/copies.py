@@ -1,4 +1,4 @@
-"""Copies into scratch for packing loaders: strided dimensions made contiguous, blocks transposed in registers."""
+"""Copies into scratch for packing loaders: strided dimensions made contiguous, blocks transposed in registers, values converted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def copy_steps(context: LoaderContext, source: Index, sizes: Sequence[Dim], stri
     """Copy a dimension that is split into steps to contiguous memory: vectors along a contiguous innermost step, else elements."""
     index, lanes = context.index, context.lanes
     if not sizes:
-        to.store(context.source.load(source), target)
+        to.store(context.load(source), target)
         return
     if len(sizes) > 1:
         inner: Index = 1
@@ -34,10 +34,10 @@ def copy_steps(context: LoaderContext, source: Index, sizes: Sequence[Dim], stri
     whole = index.mul(index.div(size, lanes), lanes) if stride == 1 else 0
 
     def vectors(k: ir.Value, _: list[ir.Value]) -> None:
-        to.store_vector(context.source.load_vector(index.add(source, k), lanes), index.add(target, k))
+        to.store_vector(context.load_vector(index.add(source, k)), index.add(target, k))
 
     def elements(k: ir.Value, _: list[ir.Value]) -> None:
-        to.store(context.source.load(index.add(source, index.mul(k, stride))), index.add(target, k))
+        to.store(context.load(index.add(source, index.mul(k, stride))), index.add(target, k))
 
     if whole != 0:
         for_loop(index, 0, whole, lanes, vectors)
@@ -46,10 +46,10 @@ def copy_steps(context: LoaderContext, source: Index, sizes: Sequence[Dim], stri
 
 
 def copy_transposed(
-    context: LoaderContext, offset: Callable[[Index], Index], k_end: Index, rows: Index, to: Flat, row_length: Index, lanes: int
+    context: LoaderContext, offset: Callable[[Index], Index], k_end: Index, rows: Index, to: Flat, row_length: Index
 ) -> None:
     """Copy `to[row, k] = source[offset(k) + row]` by blocks transposed in registers."""
-    index = context.index
+    index, lanes = context.index, context.lanes
     whole_k = index.mul(index.div(k_end, lanes), lanes)
     whole_rows = index.mul(index.div(rows, lanes), lanes)
 
@@ -57,7 +57,7 @@ def copy_transposed(
         at = offset(k)
 
         def element(row: ir.Value, _: list[ir.Value]) -> None:
-            to.store(context.source.load(index.add(at, row)), index.add(index.mul(row, row_length), k))
+            to.store(context.load(index.add(at, row)), index.add(index.mul(row, row_length), k))
 
         for_loop(index, row_start, row_end, 1, element)
 
@@ -65,7 +65,7 @@ def copy_transposed(
         columns = [offset(index.add(k, step)) for step in range(lanes)]
 
         def block(row: ir.Value, _: list[ir.Value]) -> None:
-            loaded = [context.source.load_vector(index.add(column, row), lanes) for column in columns]
+            loaded = [context.load_vector(index.add(column, row)) for column in columns]
             for step, value in enumerate(transpose_block(loaded)):
                 to.store_vector(value, index.add(index.mul(index.add(row, step), row_length), k))
 

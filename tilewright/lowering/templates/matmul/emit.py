@@ -1,4 +1,4 @@
-"""A matmul kernel from its problem, schedule and epilogue: the four seams put together."""
+"""A matmul kernel from its problem, schedule and epilogues: the four seams put together."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim
 from tilewright.lowering.templates.kernel_function import KernelBody, emit_kernel_function
+from tilewright.lowering.templates.matmul.conversion import Conversion
 from tilewright.lowering.templates.matmul.epilogue import Epilogue, EpilogueStore
-from tilewright.lowering.templates.matmul.instruction import select_instruction
+from tilewright.lowering.templates.matmul.instruction import find_instruction
 from tilewright.lowering.templates.matmul.lhs_loaders import select_lhs_loader
 from tilewright.lowering.templates.matmul.loader_context import LoaderContext
-from tilewright.lowering.templates.matmul.loops import MatmulLoops, unit_count
+from tilewright.lowering.templates.matmul.loops import ColumnRange, MatmulLoops, splits_k, unit_count
 from tilewright.lowering.templates.matmul.problem import MatmulProblem
 from tilewright.lowering.templates.matmul.rhs_loaders import select_rhs_loader
+from tilewright.lowering.templates.matmul.vector_kernel import VectorKernel
 from tilewright.lowering.templates.memory import Scratch, scratch_view
 from tilewright.passes.schedules.matmul import MatmulSchedule
 from tilewright.targets import Target
@@ -23,37 +25,58 @@ def emit_matmul(
     name: str,
     problem: MatmulProblem,
     schedule: MatmulSchedule,
-    epilogue: Epilogue,
+    epilogues: Sequence[Epilogue],
     target: Target,
     inputs: Sequence[str],
     outputs: Sequence[str],
     symbols: Sequence[str],
 ) -> ir.OpView:
-    """The level 3 function `name`. `inputs` and `outputs` are the element types of its arguments; accesses of `problem` name them
-    by position. Raises UnsupportedError where the target has no instruction for the element types.
+    """The level 3 function `name`, with one of `epilogues` for each range of columns. `inputs` and `outputs` are the element types
+    of its arguments; accesses of `problem` name them by position. Raises UnsupportedError where the schedule's instruction cannot be
+    emitted for the target.
     """
-    instruction = select_instruction(target, problem.lhs.dtype, problem.rhs.dtype, "f32")
+    instruction = find_instruction(target, schedule.instruction)
 
     def emit(body: KernelBody) -> tuple[Dim, Dim]:
         index, scratch = body.index, Scratch()
-        store = EpilogueStore(
-            problem,
-            epilogue,
-            index,
-            [body.inputs[a.buffer] for a in problem.operands],
-            [body.outputs[a.buffer] for a in problem.results],
-            schedule.nr,
-            instruction.lanes,
-        )
-        tile = None
-        if not store.in_registers:
-            tile = scratch_view(body.scratch, scratch.reserve(schedule.mr * schedule.nr, "f32"), "f32", index)
-        contexts = [
-            LoaderContext(problem, index, body.inputs[a.buffer], body.scratch, instruction.lanes) for a in (problem.lhs, problem.rhs)
-        ]
-        lhs = select_lhs_loader(contexts[0], scratch, schedule.mb)
-        rhs = select_rhs_loader(contexts[1], scratch, schedule.nr)
-        MatmulLoops(problem, schedule, index, instruction, lhs, rhs, store, tile).emit(body.lo, body.hi)
+        kernel = VectorKernel(instruction, schedule, index)
+        lanes = instruction.lanes
+
+        def context(buffer: int, memory: str, operand: str, storage: str) -> LoaderContext:
+            return LoaderContext(problem, index, body.inputs[buffer], body.scratch, lanes, Conversion(memory, operand, storage))
+
+        left = context(problem.lhs.buffer, problem.lhs.dtype, problem.lhs_dtype, instruction.lhs_storage)
+        lhs = select_lhs_loader(left, scratch, schedule.mb, kernel.k_multiple)
+        ranges: list[ColumnRange] = []
+        for columns, epilogue in zip(problem.columns, epilogues, strict=True):
+            store = EpilogueStore(
+                columns,
+                epilogue,
+                index,
+                [body.inputs[a.buffer] for a in columns.operands],
+                [body.outputs[a.buffer] for a in columns.results],
+                schedule.nr,
+                lanes,
+            )
+            split, tile = splits_k(problem, schedule), None
+            if split or not (kernel.in_registers and store.in_registers):
+                # Where k is split, every tile of a block keeps its sums; the last tile may start early, so there is room for one more.
+                rows = schedule.mb + schedule.mr if split else schedule.mr
+                size = rows * len(columns.rhs) * schedule.nr
+                tile = scratch_view(body.scratch, scratch.reserve(size, instruction.acc), instruction.acc, index)
+            sides = [
+                select_rhs_loader(
+                    context(r.access.buffer, r.access.dtype, problem.rhs_dtype, instruction.rhs_storage),
+                    r,
+                    columns,
+                    scratch,
+                    schedule.nr,
+                    instruction.group,
+                )
+                for r in columns.rhs
+            ]
+            ranges.append(ColumnRange(columns, sides, store, tile))
+        MatmulLoops(problem, schedule, index, kernel, lhs, ranges).emit(body.lo, body.hi)
         return unit_count(problem, schedule), scratch.bytes
 
     return emit_kernel_function(name, inputs, outputs, symbols, emit)

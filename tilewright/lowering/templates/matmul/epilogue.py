@@ -15,7 +15,8 @@ from tilewright.core.mlir import ir, vector
 from tilewright.core.symbolic import Dim
 from tilewright.lowering.templates.control import for_loop, if_else
 from tilewright.lowering.templates.index_math import Index, IndexMath
-from tilewright.lowering.templates.matmul.problem import Access, MatmulProblem
+from tilewright.lowering.templates.matmul.micro_kernel import TileMemory
+from tilewright.lowering.templates.matmul.problem import Access, Columns
 from tilewright.lowering.templates.memory import Flat
 
 LIGHT_COST = 6
@@ -24,22 +25,20 @@ LIGHT_COST = 6
 
 @dataclass(frozen=True)
 class Epilogue:
-    """`apply(accumulator, operands)` emits the results for one vector; `cost` estimates its instructions per vector."""
+    """`apply(accumulators, operands)` emits the results for one vector, from one accumulator per right side; `cost` estimates its
+    instructions per vector.
+    """
 
-    apply: Callable[[ir.Value, list[ir.Value]], list[ir.Value]]
+    apply: Callable[[list[ir.Value], list[ir.Value]], list[ir.Value]]
     cost: int
 
 
-IDENTITY = Epilogue(lambda accumulator, operands: [accumulator], 0)
-"""Store the product as it is."""
-
-
 class EpilogueStore:
-    """Applies an epilogue at places of the iteration space and stores its results."""
+    """Applies an epilogue at places of a range of columns and stores its results."""
 
     def __init__(
         self,
-        problem: MatmulProblem,
+        columns: Columns,
         epilogue: Epilogue,
         index: IndexMath,
         operands: Sequence[Flat],
@@ -47,22 +46,22 @@ class EpilogueStore:
         nr: int,
         lanes: int,
     ) -> None:
-        self._problem, self._epilogue, self._index = problem, epilogue, index
+        self._columns, self._epilogue, self._index = columns, epilogue, index
         self._operands, self._results = operands, results
         self._nr, self._lanes = nr, lanes
 
     @property
     def in_registers(self) -> bool:
         """Whether accumulators are stored directly, which needs whole panels and a cheap epilogue with plain operands."""
-        whole = isinstance(self._problem.n, int) and self._problem.n % self._nr == 0
-        plain = all(_is_vector(a) or _is_uniform(a) for a in (*self._problem.operands, *self._problem.results))
+        whole = isinstance(self._columns.n, int) and self._columns.n % self._nr == 0
+        plain = all(_is_vector(a) or _is_uniform(a) for a in (*self._columns.operands, *self._columns.results))
         return whole and plain and self._epilogue.cost <= LIGHT_COST
 
     def begin(self, batch: Sequence[Index], panel: Index) -> None:
         """Fix the batch element and the panel."""
         index = self._index
         self._column = index.mul(panel, self._nr)
-        self._bases = [self._sum(access.batch, batch) for access in (*self._problem.operands, *self._problem.results)]
+        self._bases = [self._sum(access.batch, batch) for access in (*self._columns.operands, *self._columns.results)]
 
     def prefetch_rows(self, rows: Sequence[Index]) -> None:
         """Ask for the result lines of a tile before its k loop, so that the stores do not wait."""
@@ -71,26 +70,27 @@ class EpilogueStore:
                 for row in rows:
                     flat.prefetch(self._offset(access, base, row, 0), write=True)
 
-    def store_registers(self, tile: Sequence[Sequence[ir.Value]], rows: Sequence[Index]) -> None:
-        """Results of `tile[row][vector]`. Rows may repeat: they then store equal values twice."""
-        for row, vectors in zip(rows, tile, strict=True):
-            for part, accumulator in enumerate(vectors):
-                self._store_vector(accumulator, row, part, None)
+    def store_registers(self, tile: Sequence[Sequence[Sequence[ir.Value]]], rows: Sequence[Index]) -> None:
+        """Results of `tile[row][right side][vector]`. Rows may repeat: they then store equal values twice."""
+        for row, sides in zip(rows, tile, strict=True):
+            for part, accumulators in enumerate(zip(*sides, strict=True)):
+                self._store_vector(list(accumulators), row, part, None)
 
-    def store_tile(self, tile: Flat, first_row: Index, rows: Index) -> None:
-        """Results of the first `rows` rows of a `[mr][nr]` tile in memory, row by row."""
+    def store_tile(self, tile: TileMemory, first_row: Index, rows: Index) -> None:
+        """Results of the first `rows` rows of a tile in memory, `[rows][right sides][nr]`, row by row."""
         index, nr, lanes = self._index, self._nr, self._lanes
-        parts = range(nr // lanes)
+        parts, sides = range(nr // lanes), len(self._columns.rhs)
 
         def run(masks: Sequence[ir.Value | None]) -> None:
             def one_row(row: ir.Value, _: list[ir.Value]) -> None:
                 for part in parts:
-                    accumulator = tile.load_vector(index.add(index.mul(row, nr), part * lanes), lanes)
-                    self._store_vector(accumulator, index.add(first_row, row), part, masks[part])
+                    base = index.add(tile.offset, index.mul(row, sides * nr))
+                    accumulators = [tile.flat.load_vector(index.add(base, side * nr + part * lanes), lanes) for side in range(sides)]
+                    self._store_vector(accumulators, index.add(first_row, row), part, masks[part])
 
             for_loop(index, 0, rows, 1, one_row)
 
-        n = self._problem.n
+        n = self._columns.n
         if isinstance(n, int) and n % nr == 0:
             run([None] * len(parts))
             return
@@ -102,12 +102,12 @@ class EpilogueStore:
 
         if_else(index.compare("ge", left, nr), lambda: run([None] * len(parts)), ragged)
 
-    def _store_vector(self, accumulator: ir.Value, row: Index, part: int, mask: ir.Value | None) -> None:
+    def _store_vector(self, accumulators: list[ir.Value], row: Index, part: int, mask: ir.Value | None) -> None:
         operands = [
             self._load(access, flat, self._offset(access, base, row, part), part, base, row, mask)
-            for access, flat, base in zip(self._problem.operands, self._operands, self._bases[: len(self._operands)], strict=True)
+            for access, flat, base in zip(self._columns.operands, self._operands, self._bases[: len(self._operands)], strict=True)
         ]
-        values = self._epilogue.apply(accumulator, operands)
+        values = self._epilogue.apply(accumulators, operands)
         for value, (access, flat, base) in zip(values, self._result_places(), strict=True):
             if _is_vector(access):
                 flat.store_vector(value, self._offset(access, base, row, part), mask)
@@ -130,7 +130,7 @@ class EpilogueStore:
         return vector.from_elements(ir.VectorType.get([self._lanes], scalars[0].type), scalars)
 
     def _result_places(self) -> list[tuple[Access, Flat, Index]]:
-        return list(zip(self._problem.results, self._results, self._bases[len(self._operands) :], strict=True))
+        return list(zip(self._columns.results, self._results, self._bases[len(self._operands) :], strict=True))
 
     def _offset(self, access: Access, base: Index, row: Index, part: int) -> Index:
         """The offset of the first column of vector `part` of a row."""
@@ -143,11 +143,11 @@ class EpilogueStore:
         index = self._index
         at = index.add(base, index.mul(row, index.dim(access.m)))
         column = index.add(self._column, part * self._lanes + lane)
-        last = index.sub(index.dim(self._problem.n), 1)
+        last = index.sub(index.dim(self._columns.n), 1)
         return index.add(at, self._along_columns(access, index.min(column, last)))
 
     def _along_columns(self, access: Access, column: Index) -> Index:
-        index, sizes = self._index, self._problem.n_steps
+        index, sizes = self._index, self._columns.n_steps
         if not sizes:
             return 0
         if len(sizes) == 1:

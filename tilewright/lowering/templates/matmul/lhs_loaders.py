@@ -9,7 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from tilewright.core.mlir import ir
-from tilewright.core.symbolic import Dim
+from tilewright.core.symbolic import ceildiv
+from tilewright.dialects.tw.types import BYTES
 from tilewright.lowering.templates.control import for_loop, if_else
 from tilewright.lowering.templates.index_math import Index
 from tilewright.lowering.templates.matmul.copies import copy_steps, copy_transposed
@@ -17,8 +18,8 @@ from tilewright.lowering.templates.matmul.loader_context import LoaderContext
 from tilewright.lowering.templates.memory import Scratch, scratch_view
 from tilewright.lowering.templates.views import times
 
-ROW_PADDING = 16
-"""Elements added to the length of copied rows: rows a power of two apart would share cache sets."""
+ROW_PADDING = 64
+"""Bytes added to the length of copied rows: rows a power of two apart would share cache sets."""
 
 
 class LhsLoader(ABC):
@@ -57,18 +58,20 @@ class LhsInPlace(LhsLoader):
 
 
 class LhsCopied(LhsLoader):
-    """The rows of a unit copied to scratch, contiguous along k: for a left side that is transposed or split along k."""
+    """The rows of a unit copied to scratch, contiguous along k, converted, and padded with zeros to a multiple of `k_multiple`: for a
+    left side that is transposed, split along k, of another type in memory, or ragged where instructions read groups.
+    """
 
-    def __init__(self, context: LoaderContext, scratch: Scratch, block: int) -> None:
+    def __init__(self, context: LoaderContext, scratch: Scratch, block: int, k_multiple: int) -> None:
         super().__init__(context)
-        self._block = block
-        self._length: Dim = context.problem.k + ROW_PADDING
-        self._region = scratch.reserve(times(block, self._length), "f32")
+        self._padded = times(ceildiv(context.problem.k, k_multiple), k_multiple)
+        self._length = self._padded + ROW_PADDING // BYTES[context.conversion.storage]
+        self._region = scratch.reserve(times(block, self._length), context.conversion.storage)
 
     def begin(self, batch: Sequence[Index], first_row: Index, end_row: Index, changed: ir.Value) -> None:
         context, index = self.context, self.context.index
         access = context.problem.lhs
-        self.flat = scratch_view(context.scratch, self._region, "f32", index)
+        self.flat = scratch_view(context.scratch, self._region, context.conversion.storage, index)
         self._first, self._row_length = first_row, index.dim(self._length)
         start = index.add(context.batch_offset(access.batch, batch), index.mul(first_row, index.dim(access.m)))
 
@@ -78,6 +81,7 @@ class LhsCopied(LhsLoader):
                 self._copy_columns(start, rows)
             else:
                 self._copy_rows(start, rows)
+            self._pad(rows)
 
         if_else(changed, copy)
 
@@ -100,18 +104,36 @@ class LhsCopied(LhsLoader):
     def _copy_columns(self, start: Index, rows: Index) -> None:
         """Rows are neighbours in memory: read blocks of `lanes` k by `lanes` rows, transpose them in registers; edges by element."""
         context, index, access = self.context, self.context.index, self.context.problem.lhs
-        lanes, sizes = context.lanes, context.problem.k_steps
+        sizes = context.problem.k_steps
         k_end = index.dim(context.problem.k)
 
         def offset(k: Index) -> Index:
             return index.add(start, context.step_offset(access.k, sizes, k))
 
-        copy_transposed(context, offset, k_end, rows, self.flat, self._row_length, lanes)
+        copy_transposed(context, offset, k_end, rows, self.flat, self._row_length)
+
+    def _pad(self, rows: Index) -> None:
+        """Zeros behind the end of each row."""
+        index = self.context.index
+        k, padded = index.dim(self.context.problem.k), index.dim(self._padded)
+        if self._padded == self.context.problem.k:
+            return
+        zero = self.context.conversion.zero()
+
+        def pad_row(row: ir.Value, _: list[ir.Value]) -> None:
+            base = index.mul(row, self._row_length)
+            for_loop(index, k, padded, 1, lambda at, _: self.flat.store(zero, index.add(base, at)))
+
+        for_loop(index, 0, rows, 1, pad_row)
 
 
-def select_lhs_loader(context: LoaderContext, scratch: Scratch, block: int) -> LhsLoader:
-    """In place where k has one stride and is contiguous (or rows are too few to matter), else copied once per block of rows."""
-    k_strides = context.problem.lhs.k
-    if len(k_strides) <= 1 and (not k_strides or k_strides[0] in (0, 1)):
+def select_lhs_loader(context: LoaderContext, scratch: Scratch, block: int, k_multiple: int = 1) -> LhsLoader:
+    """In place where k is contiguous, a multiple of `k_multiple` and of the type that is multiplied, else copied once per block of
+    rows.
+    """
+    problem = context.problem
+    k_strides = problem.lhs.k
+    whole = k_multiple == 1 or (isinstance(problem.k, int) and problem.k % k_multiple == 0)
+    if whole and context.conversion.is_identity and len(k_strides) <= 1 and (not k_strides or k_strides[0] in (0, 1)):
         return LhsInPlace(context)
-    return LhsCopied(context, scratch, block)
+    return LhsCopied(context, scratch, block, k_multiple)

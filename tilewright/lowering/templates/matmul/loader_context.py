@@ -1,4 +1,4 @@
-"""What the operand loaders of one matmul kernel share: strides to offsets."""
+"""What the operand loaders of one matmul kernel share: strides to offsets, and reads converted to the type that is multiplied."""
 
 from __future__ import annotations
 
@@ -8,19 +8,31 @@ from dataclasses import dataclass
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim
 from tilewright.lowering.templates.index_math import Index, IndexMath
+from tilewright.lowering.templates.matmul.conversion import Conversion
 from tilewright.lowering.templates.matmul.problem import MatmulProblem
 from tilewright.lowering.templates.memory import Flat
 
 
 @dataclass(frozen=True)
 class LoaderContext:
-    """What every loader needs: the problem, index arithmetic, the source buffer and this thread's scratch."""
+    """What every loader needs: the problem, index arithmetic, the source buffer, this thread's scratch, and how values become those
+    that the instruction reads.
+    """
 
     problem: MatmulProblem
     index: IndexMath
     source: Flat
     scratch: ir.Value
     lanes: int
+    conversion: Conversion
+
+    def load(self, offset: Index) -> ir.Value:
+        """One converted element."""
+        return self.conversion.apply(self.source.load(offset))
+
+    def load_vector(self, offset: Index) -> ir.Value:
+        """`lanes` converted neighbours."""
+        return self.conversion.apply(self.source.load_vector(offset, self.lanes))
 
     def batch_offset(self, strides: Sequence[Dim], batch: Sequence[Index]) -> Index:
         """Elements from the start of a tensor to its part for this batch element."""

@@ -1,11 +1,12 @@
-"""Seam 1, the loops: units of work, row tiles, and the micro-kernel's loop over k, for a CPU.
+"""Seam 1, the loops: units of work, blocks of k and row tiles, for a CPU.
 
 A unit is one batch element, one block of rows and one panel of columns; panels are the fastest index, so that a thread's
 neighbouring units share their rows, which stay in the second-level cache while panels stream by. Rows are split into equal blocks
-whatever their number, so that threads get equal work. Within a unit the row tiles run over the panel.
+whatever their number, so that threads get equal work. Within a unit the row tiles run over the panel, or, where k is split, over one
+block of k of the panel after the other, so that what they read again stays in the first-level cache; sums wait in memory between blocks.
 
-The loop over k is never split: accumulators stay in registers from the first product to the epilogue, and a result does not
-depend on which tile computed it. After Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008.
+Every sum is taken in the order of k, whatever the blocks: a result does not depend on which tile computed it, or which thread.
+After Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008.
 """
 
 from __future__ import annotations
@@ -14,30 +15,40 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tilewright.core.mlir import arith, ir
-from tilewright.core.symbolic import Dim, ceildiv, product
+from tilewright.core.symbolic import Dim, ceildiv, product, simplify_dim, to_expr
 from tilewright.lowering.templates.control import for_loop, if_else
 from tilewright.lowering.templates.index_math import Index, IndexMath
 from tilewright.lowering.templates.matmul.epilogue import EpilogueStore
-from tilewright.lowering.templates.matmul.instruction import OuterProduct
 from tilewright.lowering.templates.matmul.lhs_loaders import LhsLoader
-from tilewright.lowering.templates.matmul.problem import MatmulProblem
+from tilewright.lowering.templates.matmul.micro_kernel import MicroKernel, Panel, TileMemory
+from tilewright.lowering.templates.matmul.problem import Columns, MatmulProblem
 from tilewright.lowering.templates.matmul.rhs_loaders import RhsLoader
 from tilewright.lowering.templates.memory import Flat
 from tilewright.passes.schedules.matmul import MatmulSchedule
 
 
+@dataclass(frozen=True)
+class ColumnRange:
+    """A range of columns with what computes it. `tile` is scratch for the accumulators of a tile (of all rows of a block where k is
+    split); None where they go from registers into the epilogue.
+    """
+
+    columns: Columns
+    rhs: Sequence[RhsLoader]
+    store: EpilogueStore
+    tile: Flat | None
+
+
 @dataclass
 class MatmulLoops:
-    """Emits the loops of one kernel around its loaders, instruction and epilogue. `tile` is scratch for `[mr][nr]` floats."""
+    """Emits the loops of one kernel around its loaders, micro-kernel and epilogues."""
 
     problem: MatmulProblem
     schedule: MatmulSchedule
     index: IndexMath
-    instruction: OuterProduct
+    kernel: MicroKernel
     lhs: LhsLoader
-    rhs: RhsLoader
-    store: EpilogueStore
-    tile: Flat | None
+    ranges: Sequence[ColumnRange]
 
     def emit(self, lo: ir.Value, hi: ir.Value) -> None:
         """The units `lo <= unit < hi`."""
@@ -45,7 +56,7 @@ class MatmulLoops:
         sizes = [index.dim(s) for s in problem.batch]
         rows = index.dim(problem.m)
         blocks = index.max(index.dim(row_blocks(problem, self.schedule)), 1)
-        panels = index.dim(ceildiv(problem.n, self.schedule.nr))
+        panels = index.dim(panel_count(problem, self.schedule))
         block_rows = index.round_up(index.ceildiv(rows, blocks), self.schedule.mr) if blocks != 1 else rows
 
         def unit(number: ir.Value, previous: list[ir.Value]) -> Sequence[ir.Value]:
@@ -54,30 +65,62 @@ class MatmulLoops:
             first = index.mul(block, block_rows)
             end = index.min(index.add(first, block_rows), rows) if blocks != 1 else rows
             self.lhs.begin(batch, first, end, index.compare("ne", group, previous[0]))
-            self.rhs.begin(batch, panel)
-            self.store.begin(batch, panel)
-            self._row_tiles(first, end)
+            self._panel(list(self.ranges), batch, panel, first, end)
             return [index.value(group)]
 
-        none_yet = arith.constant(index.type, -1)
-        for_loop(index, lo, hi, 1, unit, [none_yet])
+        self.kernel.begin()
+        for_loop(index, lo, hi, 1, unit, [arith.constant(index.type, -1)])
+        self.kernel.end()
 
-    def _row_tiles(self, first: Index, end: Index) -> None:
+    def _panel(self, ranges: list[ColumnRange], batch: Sequence[Index], panel: Index, first: Index, end: Index) -> None:
+        """Panel number `panel` of `ranges`: of the first range that has so many, the others' come behind."""
+        index, (columns, *others) = self.index, ranges
+        count = index.dim(ceildiv(columns.columns.n, self.schedule.nr))
+
+        def here() -> None:
+            for loader in columns.rhs:
+                loader.begin(batch, panel)
+            columns.store.begin(batch, panel)
+            self._blocks_of_k(columns, first, end)
+
+        if others:
+            behind = index.sub(panel, count)
+            if_else(index.compare("lt", panel, count), here, lambda: self._panel(others, batch, behind, first, end))
+        else:
+            here()
+
+    def _blocks_of_k(self, columns: ColumnRange, first: Index, end: Index) -> None:
+        index = self.index
+        k, size = index.dim(self.problem.k), self.schedule.k_block
+        if not splits_k(self.problem, self.schedule):
+            self._row_tiles(columns, Panel(self.lhs, columns.rhs, 0, k), first, end, None, None)
+            return
+
+        def block(start: ir.Value, _: list[ir.Value]) -> None:
+            stop = index.min(index.add(start, size), k)
+            panel = Panel(self.lhs, columns.rhs, start, stop)
+            self._row_tiles(columns, panel, first, end, index.compare("eq", start, 0), index.compare("eq", stop, k))
+
+        for_loop(index, 0, k, size, block)
+
+    def _row_tiles(
+        self, columns: ColumnRange, panel: Panel, first: Index, end: Index, is_first: ir.Value | None, is_last: ir.Value | None
+    ) -> None:
         """The tiles of rows `first <= m < end`: full ones, then what is left by the next smaller micro-kernel that covers it.
 
         A tile that would reach past the end starts earlier instead and computes some rows again, to equal values: rows keep constant
-        distances, which take one address register instead of one per row.
+        distances, which take one address register instead of one per row. Where k is split, sums wait in memory by tile, not by row,
+        so that rows which two tiles share are not added up twice.
         """
-        index, mr = self.index, self.schedule.mr
-        heights = tile_heights(mr)
-        smaller = heights[1:] or [1]
+        index, heights = self.index, self.kernel.heights
+        mr, smaller = heights[0], heights[1:] or [heights[0]]
         rows = index.sub(end, first)
         full = index.div(rows, mr)
         left = index.sub(rows, index.mul(full, mr))
         # More rows left than the next micro-kernel takes: one more full tile, if there are rows enough to start it earlier.
-        extra = 0
+        extra: Index = 0
         if isinstance(rows, int):
-            extra = int(left > smaller[0] and full > 0)
+            extra = int(isinstance(left, int) and isinstance(full, int) and left > smaller[0] and full > 0)
         elif mr > 1:
             some = index.compare("gt", index.mul(index.min(full, 1), left), smaller[0])
             extra = index.select(some, 1, 0)
@@ -97,7 +140,8 @@ class MatmulLoops:
             return index.values([row, height])
 
         def tile(number: ir.Value, held: list[ir.Value]) -> list[ir.Value]:
-            self._one_tile(held[0], held[1], [h for h in heights if not isinstance(rows, int) or h <= max(rows, 1)])
+            usable = [h for h in heights if not isinstance(rows, int) or h <= max(rows, 1)]
+            self._one_tile(columns, panel, held[0], held[1], usable, number, is_first, is_last)
             return place(index.add(number, 1))
 
         # The place is carried from tile to tile, which hides its minimum and selects from LLVM's loop strength reduction: that would
@@ -114,18 +158,40 @@ class MatmulLoops:
             chosen = index.select(arith.ori(enough, too_tall), height, chosen)
         return chosen
 
-    def _one_tile(self, row: Index, height: Index, heights: Sequence[int]) -> None:
-        """The tile of `height` rows from `row`."""
-        index = self.index
+    def _one_tile(
+        self,
+        columns: ColumnRange,
+        panel: Panel,
+        row: Index,
+        height: Index,
+        heights: Sequence[int],
+        number: Index,
+        is_first: ir.Value | None,
+        is_last: ir.Value | None,
+    ) -> None:
+        """The tile of `height` rows from `row`, the `number`-th of its block."""
+        index, kernel, store = self.index, self.kernel, columns.store
+        sides = len(columns.rhs)
+        direct = kernel.in_registers and store.in_registers
+        memory = None
+        if columns.tile is not None:
+            slot = 0 if is_first is None else index.mul(number, self.schedule.mr * sides * self.schedule.nr)
+            memory = TileMemory(columns.tile, slot)
 
         def compute(rows: int) -> Callable[[], None]:
             def run() -> None:
                 places = [index.add(row, i) for i in range(rows)]
-                accumulators = self._accumulate(places)
-                if self.tile is None:
-                    self.store.store_registers(accumulators, places)
+                if self.schedule.prefetch_results:
+                    store.prefetch_rows(places)
+                kept = memory if is_first is not None else None
+                accumulators = kernel.accumulate(panel, places, kernel.start(rows, sides, kept, is_first))
+                if memory is None:
+                    store.store_registers(accumulators, places)
+                elif direct and is_last is not None:
+                    waiting = memory
+                    if_else(is_last, lambda: store.store_registers(accumulators, places), lambda: kernel.store(accumulators, waiting))
                 else:
-                    self._spill(accumulators, self.tile)
+                    kernel.store(accumulators, memory)
 
             return run
 
@@ -137,59 +203,19 @@ class MatmulLoops:
                 compute(tallest)()
 
         choose(heights)
-        if self.tile is not None:
-            self.store.store_tile(self.tile, row, height)
-
-    def _accumulate(self, rows: Sequence[Index]) -> list[list[ir.Value]]:
-        """The products of `rows` with the panel, `[row][vector]`."""
-        index, instruction, lanes = self.index, self.instruction, self.instruction.lanes
-        parts = self.schedule.nr // lanes
-        lhs_stride, rhs_stride = self.lhs.k_stride(), self.rhs.k_stride()
-        bases = [self.lhs.row_base(row) for row in rows]
-        if self.schedule.prefetch_results:
-            self.store.prefetch_rows(rows)
-        unroll = self.schedule.unroll
-        depth = index.dim(self.problem.k)
-
-        def one_step(k: Index, accumulators: list[ir.Value]) -> list[ir.Value]:
-            panel_row = index.add(self.rhs.base, index.mul(k, rhs_stride))
-            right = [self.rhs.flat.load_vector(index.add(panel_row, part * lanes), lanes) for part in range(parts)]
-            if self.schedule.prefetch_rhs:
-                ahead = index.add(panel_row, index.mul(rhs_stride, self.schedule.prefetch_rhs))
-                for part in range(0, parts * lanes, 16):
-                    self.rhs.flat.prefetch(index.add(ahead, part), locality=2)
-            updated = list(accumulators)
-            column = index.mul(k, lhs_stride)
-            for i, base in enumerate(bases):
-                left = instruction.broadcast(self.lhs.flat.load(index.add(base, column)))
-                for part in range(parts):
-                    at = i * parts + part
-                    updated[at] = instruction.accumulate(left, right[part], updated[at])
-            return updated
-
-        def steps(k: ir.Value, accumulators: list[ir.Value]) -> list[ir.Value]:
-            for offset in range(unroll):
-                accumulators = one_step(index.add(k, offset), accumulators)
-            return accumulators
-
-        zero = instruction.zero()
-        accumulators = [zero] * (len(rows) * parts)
-        whole = index.mul(index.div(depth, unroll), unroll)
-        accumulators = for_loop(index, 0, whole, unroll, steps, accumulators)
-        if whole != depth:
-            accumulators = for_loop(index, whole, depth, 1, lambda k, held: one_step(k, held), accumulators)
-        return [accumulators[i * parts : (i + 1) * parts] for i in range(len(rows))]
-
-    def _spill(self, accumulators: Sequence[Sequence[ir.Value]], tile: Flat) -> None:
-        lanes, nr = self.instruction.lanes, self.schedule.nr
-        for i, vectors in enumerate(accumulators):
-            for part, value in enumerate(vectors):
-                tile.store_vector(value, i * nr + part * lanes)
+        if memory is None or direct:
+            return
+        finished = memory
+        if is_last is None:
+            store.store_tile(finished, row, height)
+        else:
+            if_else(is_last, lambda: store.store_tile(finished, row, height))
 
 
-def tile_heights(mr: int) -> list[int]:
-    """Heights of the micro-kernels: `mr` and the powers of two below it, tallest first."""
-    return [mr, *(1 << power for power in reversed(range(mr.bit_length())) if 1 << power < mr)]
+def splits_k(problem: MatmulProblem, schedule: MatmulSchedule) -> bool:
+    """Whether k is worked off in several blocks."""
+    k = problem.k
+    return schedule.k_block > 0 and not (isinstance(k, int) and k <= schedule.k_block)
 
 
 def row_blocks(problem: MatmulProblem, schedule: MatmulSchedule) -> Dim:
@@ -197,6 +223,14 @@ def row_blocks(problem: MatmulProblem, schedule: MatmulSchedule) -> Dim:
     return ceildiv(problem.m, schedule.mb)
 
 
+def panel_count(problem: MatmulProblem, schedule: MatmulSchedule) -> Dim:
+    """Panels of all column ranges."""
+    total: Dim = 0
+    for columns in problem.columns:
+        total = simplify_dim(to_expr(total) + ceildiv(columns.n, schedule.nr))
+    return total
+
+
 def unit_count(problem: MatmulProblem, schedule: MatmulSchedule) -> Dim:
     """Independent units of work of the kernel."""
-    return product([*problem.batch, row_blocks(problem, schedule), ceildiv(problem.n, schedule.nr)])
+    return product([*problem.batch, row_blocks(problem, schedule), panel_count(problem, schedule)])

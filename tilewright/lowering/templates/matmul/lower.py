@@ -6,6 +6,7 @@ from tilewright.core.diagnostics import VerifyError
 from tilewright.core.mlir import ir
 from tilewright.dialects import tw
 from tilewright.lowering.templates.matmul.emit import emit_matmul
+from tilewright.lowering.templates.matmul.problem import MatmulProblem
 from tilewright.lowering.templates.matmul.recognize import recognize_matmul
 from tilewright.passes.schedules.attribute import read_schedule
 from tilewright.passes.schedules.matmul import MatmulSchedule, check_matmul_schedule
@@ -15,8 +16,8 @@ from tilewright.targets import Target
 def lower_matmul_kernel(function: ir.OpView, target: Target) -> ir.OpView:
     """Replace a kernel function whose `tw.schedule` has kind "matmul" by its level 3 form, in place.
 
-    Raises UnsupportedError for a kernel that is not one matmul with movement before and a pointwise epilogue behind it, and
-    VerifyError for a schedule that is not legal on `target`.
+    Raises UnsupportedError for a kernel that is not matmuls of one left side with movement before and a pointwise epilogue behind
+    them, and VerifyError for a schedule that is not legal on `target`.
     """
     name = ir.StringAttr(function.operation.attributes["sym_name"]).value
     schedule = MatmulSchedule.from_attributes(read_schedule(function))
@@ -29,17 +30,28 @@ def lower_matmul_kernel(function: ir.OpView, target: Target) -> ir.OpView:
             remedy="remove tw.schedule and let tw-select-schedule choose one",
         )
     kernel = recognize_matmul(function, target)
-    packed = kernel.problem.packed
-    if packed is not None and packed.nr != schedule.nr:
+    why = _misfit(kernel.problem, schedule)
+    if why is not None:
         raise VerifyError(
-            f"the schedule of kernel @{name} does not fit its packed weight",
+            f"the schedule of kernel @{name} does not fit it",
             where=tw.location_text(function.location),
-            why=f"panels have {packed.nr} columns, the tile {schedule.nr}",
+            why=why,
             remedy="run tw-pack-weights after tw-select-schedule",
         )
     with ir.InsertionPoint(function), function.location:
         lowered = emit_matmul(
-            name, kernel.problem, schedule, kernel.epilogue, target, kernel.inputs, kernel.outputs, list(tw.symbols_of(function))
+            name, kernel.problem, schedule, kernel.epilogues, target, kernel.inputs, kernel.outputs, list(tw.symbols_of(function))
         )
     function.operation.erase()
     return lowered
+
+
+def _misfit(problem: MatmulProblem, schedule: MatmulSchedule) -> str | None:
+    """Why a legal schedule does not fit the kernel's right sides."""
+    sides = max(len(columns.rhs) for columns in problem.columns)
+    if sides > schedule.sides:
+        return f"the kernel multiplies by {sides} right sides at once, the tile is for {schedule.sides}"
+    for rhs in (rhs for columns in problem.columns for rhs in columns.rhs):
+        if rhs.packed is not None and rhs.packed.nr != schedule.nr:
+            return f"packed weights have panels of {rhs.packed.nr} columns, the tile {schedule.nr}"
+    return None

@@ -1,7 +1,9 @@
 """What a matmul kernel computes, as data: one iteration space and the strides of every tensor in it.
 
-The space is `batch... x m x n x k`: `result[b, m, n] = epilogue(sum over k of lhs[b, m, k] * rhs[b, k, n], operands[b, m, n]...)`.
-Leading dimensions are merged into rows as far as every tensor walks them evenly and the right side does not depend on them, so
+The space is `batch... x m x n x k`. Its columns are one or several ranges with a right side and an epilogue of their own (query, key
+and value projections of the same rows); a range may multiply the rows by several right sides at once (the gate and the value of a
+gated product): `results[b, m, n] = epilogue(sum over k of lhs[b, m, k] * rhs_i[b, k, n] for each i, operands[b, m, n]...)`.
+Leading dimensions are merged into rows as far as every tensor walks them evenly and no right side depends on them, so
 `[batch, sequence, features]` times weights is one tall matmul. What cannot be merged stays a batch dimension.
 """
 
@@ -17,16 +19,20 @@ from tilewright.lowering.templates.views import Piece, StridedView, coalesce, no
 
 @dataclass(frozen=True)
 class Packed:
-    """A right side packed at compile time into panels `[ceildiv(n, nr)][k][nr]`, padded with zeros."""
+    """A right side packed at compile time: panels `[ceildiv(n, nr)][ceildiv(k, group)][nr][group]`, padded with zeros."""
 
     k: Dim
     n: Dim
     nr: int
+    group: int = 1
 
 
 @dataclass(frozen=True)
 class Access:
-    """How one tensor lies in the iteration space: elements per step of each batch dimension, of m, and of the steps of n and k."""
+    """How one tensor lies in the iteration space: elements per step of each batch dimension, of m, and of the steps of n and k.
+
+    `dtype` is the element type in memory.
+    """
 
     buffer: int
     dtype: str
@@ -37,22 +43,43 @@ class Access:
 
 
 @dataclass(frozen=True)
-class MatmulProblem:
-    """Sizes of the space and the access of each tensor. `n_steps` and `k_steps` are n and k split where some tensor needs it."""
+class Rhs:
+    """One right side: where it lies, or the panels it was packed into."""
 
-    batch: tuple[Dim, ...]
-    m: Dim
+    access: Access
+    packed: Packed | None = None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A range of columns: its size in steps, its right sides, and what its epilogue reads and writes."""
+
     n_steps: tuple[Dim, ...]
-    k_steps: tuple[Dim, ...]
-    lhs: Access
-    rhs: Access
+    rhs: tuple[Rhs, ...]
     operands: tuple[Access, ...]
     results: tuple[Access, ...]
-    packed: Packed | None = None
 
     @property
     def n(self) -> Dim:
         return product(self.n_steps)
+
+
+@dataclass(frozen=True)
+class MatmulProblem:
+    """Sizes of the space and the access of each tensor. `n_steps` and `k_steps` are n and k split where some tensor needs it.
+
+    `lhs_dtype` and `rhs_dtype` are the element types that are multiplied, to which values are rounded when memory holds others;
+    `acc_dtype` is that of the sums.
+    """
+
+    batch: tuple[Dim, ...]
+    m: Dim
+    k_steps: tuple[Dim, ...]
+    lhs: Access
+    columns: tuple[Columns, ...]
+    lhs_dtype: str = "f32"
+    rhs_dtype: str = "f32"
+    acc_dtype: str = "f32"
 
     @property
     def k(self) -> Dim:
@@ -68,58 +95,84 @@ class Tensor:
     view: StridedView
 
 
-def build_problem(
-    lhs: Tensor, rhs: Tensor | Packed, rhs_buffer: int, operands: Sequence[Tensor], results: Sequence[Tensor]
-) -> MatmulProblem:
-    """The problem in its fewest dimensions. Views must already be broadcast to a common batch shape.
+@dataclass(frozen=True)
+class PackedTensor:
+    """A right side in panels, in buffer `buffer`."""
+
+    buffer: int
+    dtype: str
+    packed: Packed
+
+
+@dataclass(frozen=True)
+class Product:
+    """A range of columns before its dimensions are merged."""
+
+    rhs: tuple[Tensor | PackedTensor, ...]
+    operands: tuple[Tensor, ...]
+    results: tuple[Tensor, ...]
+
+
+def build_problem(lhs: Tensor, products: Sequence[Product], dtypes: tuple[str, str, str] = ("f32", "f32", "f32")) -> MatmulProblem:
+    """The problem in its fewest dimensions. Views must already be broadcast to a common batch shape. `dtypes` are those of the left
+    side, the right side and the sums.
 
     Raises UnsupportedError where the sizes of the views do not provably line up.
     """
-    packed = rhs if isinstance(rhs, Packed) else None
     leading = len(lhs.view.dims) - 1
-    elementwise = [*operands, *results]
+    rhs = [r for p in products for r in p.rhs]
+    elementwise = [t for p in products for t in (*p.operands, *p.results)]
     rows: list[tuple[Piece, ...]] = []
     for axis in range(leading):
-        size = results[0].view.shape[axis]
+        size = elementwise[-1].view.shape[axis]
         still = (Piece(size, 0),) if size != 1 else ()
-        rhs_dim = rhs.view.dims[axis] if isinstance(rhs, Tensor) and axis < leading - 1 else still
-        rows += _refined("rows", [lhs.view.dims[axis], rhs_dim, *(t.view.dims[axis] for t in elementwise)])
+        sides = [r.view.dims[axis] if isinstance(r, Tensor) and axis < leading - 1 else still for r in rhs]
+        rows += _refined("rows", [lhs.view.dims[axis], *sides, *(t.view.dims[axis] for t in elementwise)])
     rows = coalesce(rows)
-    if not rows or rows[-1][1].stride != 0:
-        rows.append(tuple(Piece(1, 0) for _ in range(2 + len(elementwise))))
-    whole_n = normalize((Piece(packed.n, 1),)) if packed else ()
-    rhs_n = whole_n if packed else rhs.view.dims[-1] if isinstance(rhs, Tensor) else ()
-    rhs_k = normalize((Piece(packed.k, packed.nr),)) if packed else rhs.view.dims[-2] if isinstance(rhs, Tensor) else ()
-    columns = coalesce(_refined("columns", [rhs_n, *(t.view.dims[-1] for t in elementwise)]))
-    inner = coalesce(_refined("inner", [lhs.view.dims[-1], rhs_k]))
-
-    def access(tensor: Tensor, row: int, column: int) -> Access:
-        return Access(
-            tensor.buffer,
-            tensor.dtype,
-            tuple(s[row].stride for s in rows[:-1]),
-            rows[-1][row].stride,
-            tuple(s[column].stride for s in columns),
+    if not rows or any(piece.stride != 0 for piece in rows[-1][1 : 1 + len(rhs)]):
+        rows.append(tuple(Piece(1, 0) for _ in range(1 + len(rhs) + len(elementwise))))
+    inner = coalesce(_refined("inner", [lhs.view.dims[-1], *(_k_pieces(r) for r in rhs)]))
+    batch = tuple(s[0].size for s in rows[:-1])
+    columns: list[Columns] = []
+    side, element = 1, 1 + len(rhs)
+    for p in products:
+        tensors = (*p.operands, *p.results)
+        steps = coalesce(_refined("columns", [*(_n_pieces(r) for r in p.rhs), *(t.view.dims[-1] for t in tensors)]))
+        sides = tuple(
+            Rhs(
+                Access(
+                    r.buffer,
+                    r.dtype,
+                    tuple(s[side + i].stride for s in rows[:-1]),
+                    n=tuple(s[i].stride for s in steps),
+                    k=tuple(s[side + i].stride for s in inner),
+                ),
+                r.packed if isinstance(r, PackedTensor) else None,
+            )
+            for i, r in enumerate(p.rhs)
         )
+        accesses = tuple(
+            Access(
+                t.buffer,
+                t.dtype,
+                tuple(s[element + i].stride for s in rows[:-1]),
+                rows[-1][element + i].stride,
+                tuple(s[len(p.rhs) + i].stride for s in steps),
+            )
+            for i, t in enumerate(tensors)
+        )
+        columns.append(Columns(tuple(s[0].size for s in steps), sides, accesses[: len(p.operands)], accesses[len(p.operands) :]))
+        side, element = side + len(p.rhs), element + len(tensors)
+    left = Access(lhs.buffer, lhs.dtype, tuple(s[0].stride for s in rows[:-1]), rows[-1][0].stride, k=tuple(s[0].stride for s in inner))
+    return MatmulProblem(batch, rows[-1][0].size, tuple(s[0].size for s in inner), left, tuple(columns), *dtypes)
 
-    rhs_batch = tuple(s[1].stride for s in rows[:-1])
-    return MatmulProblem(
-        batch=tuple(s[0].size for s in rows[:-1]),
-        m=rows[-1][0].size,
-        n_steps=tuple(s[0].size for s in columns),
-        k_steps=tuple(s[0].size for s in inner),
-        lhs=Access(lhs.buffer, lhs.dtype, tuple(s[0].stride for s in rows[:-1]), rows[-1][0].stride, k=tuple(s[0].stride for s in inner)),
-        rhs=Access(
-            rhs_buffer,
-            lhs.dtype if packed else rhs.dtype if isinstance(rhs, Tensor) else "",
-            rhs_batch,
-            n=tuple(s[0].stride for s in columns),
-            k=tuple(s[1].stride for s in inner),
-        ),
-        operands=tuple(access(t, 2 + i, 1 + i) for i, t in enumerate(operands)),
-        results=tuple(access(t, 2 + len(operands) + i, 1 + len(operands) + i) for i, t in enumerate(results)),
-        packed=packed,
-    )
+
+def _k_pieces(rhs: Tensor | PackedTensor) -> tuple[Piece, ...]:
+    return rhs.view.dims[-2] if isinstance(rhs, Tensor) else normalize((Piece(rhs.packed.k, rhs.packed.nr),))
+
+
+def _n_pieces(rhs: Tensor | PackedTensor) -> tuple[Piece, ...]:
+    return rhs.view.dims[-1] if isinstance(rhs, Tensor) else normalize((Piece(rhs.packed.n, 1),))
 
 
 def _refined(what: str, dims: Sequence[tuple[Piece, ...]]) -> list[tuple[Piece, ...]]:

@@ -1,85 +1,102 @@
-"""From a level 2 matmul kernel to its problem and epilogue."""
+"""From a level 2 matmul kernel to its problem and epilogues."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from tilewright.core.diagnostics import UnsupportedError
-from tilewright.core.mlir import ir
+from tilewright.core.mlir import arith, ir
 from tilewright.core.symbolic import Dim
 from tilewright.dialects import tw
 from tilewright.lowering.templates.matmul.epilogue import Epilogue
-from tilewright.lowering.templates.matmul.problem import MatmulProblem, Packed, Tensor, build_problem
+from tilewright.lowering.templates.matmul.problem import MatmulProblem, Packed, PackedTensor, Product, Tensor, build_problem
 from tilewright.lowering.templates.tracing import is_argument, trace_result, trace_source
 from tilewright.lowering.templates.vector_region import emit_region, region_cost, splat
 from tilewright.lowering.templates.views import StridedView
+from tilewright.passes.schedules.matmul_kernel import ACCUMULATORS, cast_source, column_ranges
 from tilewright.targets import Target
 
 
 @dataclass(frozen=True)
 class MatmulKernel:
-    """A recognized kernel: the problem, the epilogue, and the element types of inputs and outputs."""
+    """A recognized kernel: the problem, the epilogue of each range of columns, and the element types of inputs and outputs."""
 
     problem: MatmulProblem
-    epilogue: Epilogue
+    epilogues: tuple[Epilogue, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
 
 def recognize_matmul(function: ir.OpView, target: Target) -> MatmulKernel:
-    """Read a kernel function that holds one `tw.matmul`, movement on its operands, and a pointwise epilogue.
+    """Read a kernel function that holds `tw.matmul` ops of one left side, movement and casts on their operands, and pointwise
+    epilogues.
 
-    Raises UnsupportedError, naming the op, for anything else.
+    Matmuls that one result depends on share a range of columns. Raises UnsupportedError, naming the op, for anything else.
     """
     block = function.operation.regions[0].blocks[0]
-    matmuls = [op.operation for op in block.operations if tw.is_op(op, "matmul")]
-    if len(matmuls) != 1:
+    returned = list(list(block.operations)[-1].operation.operands)
+    ranges = column_ranges(function)
+    if not ranges:
         raise UnsupportedError(
-            f"a matmul kernel holds one tw.matmul, this one {len(matmuls)}",
-            where=tw.location_text(function.location),
-            remedy="fuse one matmul per kernel",
+            "a matmul kernel holds a tw.matmul, this one none", where=tw.location_text(function.location), remedy="fuse a matmul"
         )
-    matmul = matmuls[0]
-    shape = tw.tensor_info(matmul.results[0]).shape
-    lhs, rhs, rhs_buffer = _operands(matmul, shape)
-    reader = _EpilogueReader(matmul, shape, target)
-    results: list[Tensor] = []
-    values: list[ir.Value] = []
-    for i, returned in enumerate(list(block.operations)[-1].operation.operands):
-        value, view = trace_result(returned)
-        reader.read(value)
-        if tw.tensor_info(value).shape != shape:
-            raise _unsupported(value.owner, f"its shape {tw.tensor_info(value)} is not that of the matmul")
-        values.append(value)
-        results.append(Tensor(i, tw.tensor_info(value).dtype, view))
+    first = ranges[0].matmuls[0]
+    shape = tw.tensor_info(first.results[0]).shape
+    lhs = _lhs(first, shape)
+    products: list[Product] = []
+    epilogues: list[Epilogue] = []
+    for columns in ranges:
+        shape = tw.tensor_info(columns.matmuls[0].results[0]).shape
+        reader = _EpilogueReader(columns.matmuls, shape, target)
+        values: list[ir.Value] = []
+        results: list[Tensor] = []
+        for i in columns.results:
+            value, view = trace_result(returned[i])
+            reader.read(value)
+            if tw.tensor_info(value).shape != shape:
+                raise _unsupported(value.owner, f"its shape {tw.tensor_info(value)} is not that of the matmul")
+            values.append(value)
+            results.append(Tensor(i, tw.tensor_info(value).dtype, view))
+        sides = tuple(_rhs(matmul, shape) for matmul in columns.matmuls)
+        products.append(Product(sides, tuple(reader.tensors), tuple(results)))
+        epilogues.append(reader.epilogue(values))
+    left, right = (tw.tensor_info(first.operands[i]).dtype for i in (0, 1))
     return MatmulKernel(
-        build_problem(lhs, rhs, rhs_buffer, reader.tensors, results),
-        reader.epilogue(values),
+        build_problem(lhs, products, (left, right, ACCUMULATORS[left])),
+        tuple(epilogues),
         tuple(tw.tensor_info(a).dtype for a in block.arguments),
-        tuple(t.dtype for t in results),
+        tuple(tw.tensor_info(v).dtype for v in returned),
     )
 
 
-def _operands(matmul: ir.Operation, shape: tuple[Dim, ...]) -> tuple[Tensor, Tensor | Packed, int]:
-    batch = shape[:-2]
-    lhs = trace_source(matmul.operands[0])
+def _lhs(matmul: ir.Operation, shape: tuple[Dim, ...]) -> Tensor:
+    value = cast_source(matmul.operands[0])
+    lhs = trace_source(value)
     if lhs is None:
-        raise _unsupported(matmul.operands[0].owner, "the left side of a matmul kernel must be an argument")
+        raise _unsupported(value.owner, "the left side of a matmul kernel must be an argument")
     view = _matrices(lhs.view, bool(tw.get(matmul, "transpose_lhs")))
-    left = Tensor(lhs.argument, lhs.dtype, view.broadcast_to((*batch, *view.shape[-2:])))
-    owner = matmul.operands[1].owner
+    return Tensor(lhs.argument, lhs.dtype, view.broadcast_to((*shape[:-2], *view.shape[-2:])))
+
+
+def _rhs(matmul: ir.Operation, shape: tuple[Dim, ...]) -> Tensor | PackedTensor:
+    value = cast_source(matmul.operands[1])
+    owner = value.owner
     if tw.is_op(owner, "unpack"):
         panels = owner.operation.operands[0]
         if not is_argument(panels):
             raise _unsupported(owner, "packed panels must be an argument")
-        count, depth, nr = tw.tensor_info(panels).shape
-        assert isinstance(count, int) and isinstance(nr, int)
-        return left, Packed(depth, tw.get(owner, "columns"), nr), ir.BlockArgument(panels).arg_number
-    rhs = trace_source(matmul.operands[1])
+        info = tw.tensor_info(panels)
+        nr, group = info.shape[2], info.shape[3] if info.rank == 4 else 1
+        assert isinstance(nr, int) and isinstance(group, int)
+        n, k = tw.tensor_info(owner.operation.results[0]).shape
+        if not tw.get(owner, "transposed"):
+            n, k = k, n
+        return PackedTensor(ir.BlockArgument(panels).arg_number, info.dtype, Packed(k, n, nr, group))
+    rhs = trace_source(value)
     if rhs is None:
         raise _unsupported(owner, "the right side of a matmul kernel must be an argument")
     view = _matrices(rhs.view, bool(tw.get(matmul, "transpose_rhs")))
-    return left, Tensor(rhs.argument, rhs.dtype, view.broadcast_to((*batch, *view.shape[-2:]))), rhs.argument
+    return Tensor(rhs.argument, rhs.dtype, view.broadcast_to((*shape[:-2], *view.shape[-2:])))
 
 
 def _matrices(view: StridedView, transposed: bool) -> StridedView:
@@ -91,7 +108,7 @@ def _matrices(view: StridedView, transposed: bool) -> StridedView:
 class _EpilogueReader:
     """Collects what the epilogue computes from, then emits it on vectors. `tensors` are its operands in order."""
 
-    matmul: ir.Operation
+    matmuls: list[ir.Operation]
     shape: tuple[Dim, ...]
     target: Target
     tensors: list[Tensor] = field(default_factory=list)
@@ -124,9 +141,11 @@ class _EpilogueReader:
     def epilogue(self, results: list[ir.Value]) -> Epilogue:
         """The epilogue that computes `results`."""
 
-        def apply(accumulator: ir.Value, operands: list[ir.Value]) -> list[ir.Value]:
-            lanes = ir.VectorType(accumulator.type).shape[0]
-            known: dict[ir.Value, ir.Value] = {self.matmul.results[0]: accumulator}
+        def apply(accumulators: list[ir.Value], operands: list[ir.Value]) -> list[ir.Value]:
+            lanes = ir.VectorType(accumulators[0].type).shape[0]
+            known: dict[ir.Value, ir.Value] = {}
+            for matmul, accumulator in zip(self.matmuls, accumulators, strict=True):
+                known[matmul.results[0]] = _rounded(accumulator, tw.tensor_info(matmul.results[0]).dtype)
             known.update({value: operands[i] for value, i in self._leaves.items()})
             return [self._emit(value, known, lanes) for value in results]
 
@@ -146,7 +165,18 @@ class _EpilogueReader:
         return known[value]
 
     def _is_product(self, value: ir.Value) -> bool:
-        return value == self.matmul.results[0]
+        return any(value == matmul.results[0] for matmul in self.matmuls)
+
+
+def _rounded(accumulator: ir.Value, dtype: str) -> ir.Value:
+    """The accumulator as the matmul's result type says: sums are wider than half-precision results."""
+    kind = ir.VectorType(accumulator.type)
+    scalar = tw.element_type(dtype)
+    if kind.element_type == scalar:
+        return accumulator
+    held = ir.VectorType.get(kind.shape, scalar)
+    is_float = isinstance(kind.element_type, ir.FloatType)
+    return arith.truncf(held, accumulator) if is_float else arith.trunci(held, accumulator)
 
 
 def _splat_value(constant: ir.Operation) -> ir.Attribute:

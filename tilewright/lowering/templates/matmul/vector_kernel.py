@@ -1,0 +1,112 @@
+"""The micro-kernel of instructions on vectors: accumulators stay in registers over all of its part of k."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tilewright.core.mlir import ir
+from tilewright.lowering.templates.control import for_loop, if_else
+from tilewright.lowering.templates.index_math import Index, IndexMath
+from tilewright.lowering.templates.matmul.instruction import VectorInstruction
+from tilewright.lowering.templates.matmul.micro_kernel import MicroKernel, Panel, TileMemory
+from tilewright.lowering.templates.memory import Flat
+from tilewright.passes.schedules.matmul import MatmulSchedule
+
+LINE = 64
+"""Bytes of a cache line."""
+
+Accumulators = list[list[list[ir.Value]]]
+"""Vectors `[row][right side][vector]`."""
+
+
+class VectorKernel(MicroKernel):
+    """An outer product per group of k: a few rows, each repeated over vectors, times the vectors of a panel."""
+
+    def __init__(self, instruction: VectorInstruction, schedule: MatmulSchedule, index: IndexMath) -> None:
+        self._instruction, self._schedule, self._index = instruction, schedule, index
+        self._parts = schedule.nr // instruction.lanes
+
+    @property
+    def heights(self) -> list[int]:
+        """`mr` and the powers of two below it."""
+        mr = self._schedule.mr
+        return [mr, *(1 << power for power in reversed(range(mr.bit_length())) if 1 << power < mr)]
+
+    @property
+    def k_multiple(self) -> int:
+        return self._instruction.group
+
+    def begin(self) -> None:
+        """Nothing to prepare."""
+
+    def end(self) -> None:
+        """Nothing to give back."""
+
+    def start(self, rows: int, sides: int, kept: TileMemory | None, fresh: ir.Value | None) -> Accumulators:
+        zero = self._instruction.zero()
+        zeros = [[[zero] * self._parts for _ in range(sides)] for _ in range(rows)]
+        if kept is None:
+            return zeros
+        if fresh is None:
+            return self._load(kept, rows, sides)
+        flat = _flatten(zeros)
+        chosen = if_else(fresh, lambda: flat, lambda: _flatten(self._load(kept, rows, sides)), [v.type for v in flat])
+        return self._nest(chosen, rows, sides)
+
+    def accumulate(self, panel: Panel, rows: Sequence[Index], accumulators: Accumulators) -> Accumulators:
+        index, instruction, schedule = self._index, self._instruction, self._schedule
+        group, parts = instruction.group, self._parts
+        sides = len(panel.rhs)
+        bases = [panel.lhs.row_base(row) for row in rows]
+        lhs_stride = index.mul(panel.lhs.k_stride(), group)
+
+        def one_step(step: Index, held: list[ir.Value]) -> list[ir.Value]:
+            right: list[ir.Value] = []
+            for loader in panel.rhs:
+                stride = loader.group_stride()
+                at = index.add(loader.base, index.mul(step, stride))
+                right += [instruction.load_rhs(loader.flat, index.add(at, part * instruction.lanes * group)) for part in range(parts)]
+                if schedule.prefetch_rhs:
+                    self._prefetch(loader.flat, index.add(at, index.mul(stride, schedule.prefetch_rhs)), parts * instruction.lanes * group)
+            updated = list(held)
+            column = index.mul(step, lhs_stride)
+            for i, base in enumerate(bases):
+                left = instruction.load_lhs(panel.lhs.flat, index.add(base, column))
+                for j, vector in enumerate(right):
+                    at = i * sides * parts + j
+                    updated[at] = instruction.accumulate(left, vector, updated[at])
+            return updated
+
+        def steps(step: ir.Value, held: list[ir.Value]) -> list[ir.Value]:
+            for offset in range(schedule.unroll):
+                held = one_step(index.add(step, offset), held)
+            return held
+
+        first, end = index.div(panel.first, group), index.ceildiv(panel.end, group)
+        count = index.sub(end, first)
+        whole = index.add(first, index.mul(index.div(count, schedule.unroll), schedule.unroll))
+        held = for_loop(index, first, whole, schedule.unroll, steps, _flatten(accumulators))
+        if whole != end:
+            held = for_loop(index, whole, end, 1, lambda step, carried: one_step(step, carried), held)
+        return self._nest(held, len(rows), sides)
+
+    def store(self, accumulators: Accumulators, tile: TileMemory) -> None:
+        for at, value in enumerate(_flatten(accumulators)):
+            tile.flat.store_vector(value, self._index.add(tile.offset, at * self._instruction.lanes))
+
+    def _load(self, kept: TileMemory, rows: int, sides: int) -> Accumulators:
+        lanes = self._instruction.lanes
+        count = rows * sides * self._parts
+        return self._nest([kept.flat.load_vector(self._index.add(kept.offset, at * lanes), lanes) for at in range(count)], rows, sides)
+
+    def _prefetch(self, flat: Flat, offset: Index, elements: int) -> None:
+        for start in range(0, elements, LINE // flat.element_bytes):
+            flat.prefetch(self._index.add(offset, start), locality=2)
+
+    def _nest(self, vectors: Sequence[ir.Value], rows: int, sides: int) -> Accumulators:
+        parts = self._parts
+        return [[list(vectors[(i * sides + s) * parts : (i * sides + s + 1) * parts]) for s in range(sides)] for i in range(rows)]
+
+
+def _flatten(accumulators: Accumulators) -> list[ir.Value]:
+    return [v for row in accumulators for side in row for v in side]

@@ -1,0 +1,76 @@
+"""What a level 2 kernel function multiplies: its matmuls, grouped by the results that depend on them. Analysis alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tilewright.core.mlir import ir
+from tilewright.dialects import tw
+
+ACCUMULATORS = {"f32": "f32", "bf16": "f32", "f16": "f32", "i8": "i32"}
+"""Element type of a matmul's operands to that of its sums."""
+
+_CASTS = ("arith.truncf", "arith.extf")
+
+
+@dataclass
+class ColumnRange:
+    """Matmuls whose products meet in the same results, in order of the block, and the positions of those results."""
+
+    matmuls: list[ir.Operation]
+    results: list[int] = field(default_factory=list)
+
+
+def column_ranges(function: ir.OpView) -> list[ColumnRange]:
+    """The ranges of columns of a kernel: one for each set of results that depend on the same matmuls. A matmul that no result
+    depends on is in none; results that depend on no matmul are in none.
+    """
+    block = function.operation.regions[0].blocks[0]
+    operations = [op.operation for op in block.operations]
+    order = {op: i for i, op in enumerate(operations) if tw.is_op(op, "matmul")}
+    ranges: list[ColumnRange] = []
+    for position, value in enumerate(operations[-1].operands):
+        found = sorted(_matmuls_behind(value, {}), key=lambda op: order[op])
+        if not found:
+            continue
+        owner = next((r for r in ranges if set(r.matmuls) & set(found)), None)
+        if owner is None:
+            owner = ColumnRange([])
+            ranges.append(owner)
+        owner.matmuls = sorted({*owner.matmuls, *found}, key=lambda op: order[op])
+        owner.results.append(position)
+    return ranges
+
+
+def cast_source(value: ir.Value) -> ir.Value:
+    """What is behind a cast in front of a matmul: the operand of a `tw.pointwise` that only rounds or widens; else the value."""
+    while not isinstance(value.owner, ir.Block):
+        op = value.owner.operation
+        if not is_cast(op):
+            return value
+        value = op.operands[0]
+    return value
+
+
+def is_cast(op: ir.Operation) -> bool:
+    """Whether a `tw.pointwise` does nothing but convert between float types."""
+    if not tw.is_op(op, "pointwise") or len(op.operands) != 1 or len(op.results) != 1:
+        return False
+    body = [o.operation for o in op.regions[0].blocks[0].operations]
+    same_shape = tw.tensor_info(op.operands[0]).shape == tw.tensor_info(op.results[0]).shape
+    return same_shape and len(body) == 2 and body[0].name in _CASTS
+
+
+def _matmuls_behind(value: ir.Value, known: dict[ir.Operation, set[ir.Operation]]) -> set[ir.Operation]:
+    if isinstance(value.owner, ir.Block):
+        return set()
+    op = value.owner.operation
+    if op not in known:
+        if tw.is_op(op, "matmul"):
+            known[op] = {op}
+        else:
+            found: set[ir.Operation] = set()
+            for operand in op.operands:
+                found |= _matmuls_behind(operand, known)
+            known[op] = found
+    return known[op]

@@ -1,0 +1,110 @@
+"""The rule for the schedule of a matmul kernel on a CPU, from the target's registers, lanes and caches. Analysis alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from tilewright.core.mlir import ir
+from tilewright.core.symbolic import Dim, to_expr
+from tilewright.dialects import tw
+from tilewright.passes.schedules.matmul import FMA, LARGEST_BLOCK, MatmulSchedule, find_record
+from tilewright.passes.schedules.matmul_kernel import column_ranges
+from tilewright.targets import Target
+
+FMA_LATENCY = 4
+"""Cycles from one fused multiply-add to the next on the same accumulator, on all CPUs described so far."""
+LOADS_PER_CYCLE = 2
+LOAD_COST, STEP_COST, UNEVEN_COST = 0.1, 0.6, 0.01
+"""Measured: cycles that a load costs beside full multiply-add units, that a step of k costs whatever its size (it favours large
+tiles), and the share lost when heights do not divide the usual numbers of rows."""
+WITHOUT_VECTOR_CODE = ("arith.remf", "math.fpowi", "math.ipowi")
+"""Ops that LLVM would replace by library calls."""
+MAX_VECTORS = 4
+MAX_ROWS = 16
+PREFETCH_STEPS = 128
+"""Steps of k. Weights that come from memory are the rule in a model: with 16 rows this is 1.3-1.45 times as fast, with 128 rows 1.03."""
+
+
+def choose_matmul_schedule(function: ir.OpView, target: Target) -> dict[str, Any] | None:
+    """The schedule of a kernel around matmuls of one left side on a CPU; None for other kernels, and for epilogues that the template
+    lacks.
+
+    Right sides are packed when they are weights that the matmuls read as they are stored, as matrices.
+    """
+    operations = list(function.operation.regions[0].blocks[0].operations)
+    ranges = column_ranges(function)
+    if target.is_gpu or not ranges or not all(_is_covered(op.operation) for op in operations[:-1]):
+        return None
+    matmuls = [matmul for columns in ranges for matmul in columns.matmuls]
+    instruction = _choose_instruction(matmuls[0], target)
+    if instruction is None or len({matmul.operands[0] for matmul in matmuls}) != 1:
+        return None
+    result, rhs = tw.tensor_info(matmuls[0].results[0]), tw.tensor_info(matmuls[0].operands[1])
+    packed = all(tw.tensor_info(m.operands[1]).rank == 2 and _is_weight(function, m.operands[1]) for m in matmuls)
+    # Leading dimensions are rows of one tall matmul when the right side does not have them.
+    rows: Dim = result.shape[-2]
+    if rhs.rank == 2:
+        for size in result.shape[:-2]:
+            rows = to_expr(rows) * size
+    widest = max((tw.tensor_info(c.matmuls[0].results[0]).shape[-1] for c in ranges), key=lambda n: n if isinstance(n, int) else 0)
+    sides = max(len(columns.matmuls) for columns in ranges)
+    schedule = dense_schedule(rows, widest, target, tw.symbols_of(function), sides)
+    schedule = dataclasses.replace(schedule, instruction=instruction)
+    if packed:
+        schedule = dataclasses.replace(schedule, rhs="packed", prefetch_rhs=PREFETCH_STEPS)
+    return schedule.attributes()
+
+
+def _choose_instruction(matmul: ir.Operation, target: Target) -> str | None:
+    """The instruction for the operands' types; None where the template has none."""
+    types = {tw.tensor_info(value).dtype for value in matmul.operands}
+    return FMA if types == {"f32"} and find_record(target, FMA) is not None else None
+
+
+def _is_covered(op: ir.Operation) -> bool:
+    """Whether the template knows an op of a matmul kernel."""
+    if tw.is_op(op, "constant"):
+        return ir.DenseElementsAttr(op.attributes["value"]).is_splat
+    if tw.is_op(op, "pointwise"):
+        return not any(o.operation.name in WITHOUT_VECTOR_CODE for o in tw.body(op).operations)
+    return tw.is_op(op, "matmul", "transpose", "reshape", "broadcast", "unpack")
+
+
+def _is_weight(function: ir.OpView, value: ir.Value) -> bool:
+    if not isinstance(value.owner, ir.Block) or "arg_attrs" not in function.operation.attributes:
+        return False
+    attributes = ir.ArrayAttr(function.operation.attributes["arg_attrs"])
+    return "tw.weight" in ir.DictAttr(attributes[ir.BlockArgument(value).arg_number])
+
+
+def dense_schedule(m: Dim, n: Dim, target: Target, ranges: Mapping[str, tuple[int, int]], sides: int = 1) -> MatmulSchedule:
+    """The tile of least estimated time for `m` rows (at their most) and `n` columns of each of `sides` right sides, from register
+    count and lanes alone.
+
+    Per step of k, a tile of `mr` rows and `v` vectors takes the longest of its multiply-adds, its loads and the latency of one
+    accumulator; columns of padding count, rows of padding too where `m` is known to be small.
+    """
+    lanes = target.vector_lanes(32)
+    most_rows = max(1, to_expr(m).bounds(ranges)[1])
+    columns = n if isinstance(n, int) else None
+    best: tuple[float, int, int] | None = None
+    for vectors in range(sides, MAX_VECTORS + 1, sides):
+        tallest = (target.vector_registers - vectors - 1) // vectors
+        heights = {h for h in (tallest, 1, 2, 4, 8) if 1 <= h <= min(tallest, MAX_ROWS)}
+        for mr in heights:
+            rows = min(mr, most_rows)
+            width = vectors // sides * lanes
+            panels = -(-columns // width) if columns else 1 / width
+            loads = rows + vectors
+            cycles = max(rows * vectors / target.fma_units, loads / LOADS_PER_CYCLE, FMA_LATENCY) + LOAD_COST * loads + STEP_COST
+            tiles = -(-most_rows // mr) if most_rows <= 2 * mr else most_rows / mr
+            uneven = 0.0 if mr & (mr - 1) == 0 else UNEVEN_COST
+            candidate = (panels * tiles * cycles * (1 + uneven), -mr, vectors)
+            best = candidate if best is None else min(best, candidate)
+    assert best is not None
+    mr, nr = -best[1], best[2] // sides * lanes
+    panels = -(-columns // nr) if columns else 8
+    block = min(LARGEST_BLOCK, max(64, 64 * panels))
+    return MatmulSchedule(mr, nr, -(-block // mr) * mr, sides=sides)
