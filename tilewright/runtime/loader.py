@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from tilewright.runtime.artifact import Artifact
 from tilewright.runtime.errors import ArtifactError, IncompatibleError
 from tilewright.runtime.manifest import Code
+from tilewright.runtime.tile_permission import require_tile_permission
 
 
 def select_code(codes: Sequence[Code], arch: str, flags: frozenset[str]) -> Code:
@@ -35,6 +36,7 @@ class Library:
     """A shared object loaded from the artifact's bytes, after their hash was checked. It stays loaded until `close`."""
 
     def __init__(self, artifact: Artifact, code: Code) -> None:
+        require_tile_permission(code.requires, code.target)
         artifact.check(code.section, f"the code for {code.target}")
         with artifact.bytes_of(code.section) as data:
             self._library = load_shared_object(data, code.target)

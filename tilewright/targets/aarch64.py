@@ -28,8 +28,11 @@ V1_FEATURES = (*N1_FEATURES, "bf16", "i8mm")
 
 FMLA = MatrixInstruction("fmla", 1, 4, 1, "f32", "f32", "f32", 128, (1, 1, 1), broadcast=True, feature="neon")
 SDOT = MatrixInstruction("sdot", 1, 4, 4, "si8", "si8", "si32", 128, (1, 1, 1), broadcast=True, feature="dotprod")
+USDOT = MatrixInstruction("usdot", 1, 4, 4, "ui8", "si8", "si32", 128, (1, 1, 1), broadcast=True, feature="i8mm")
+BFDOT = MatrixInstruction("bfdot", 1, 4, 2, "bf16", "bf16", "f32", 128, (1, 1, 1), broadcast=True, feature="bf16")
 BFMMLA = MatrixInstruction("bfmmla", 2, 2, 4, "bf16", "bf16", "f32", 128, (1, 1, 1), feature="bf16")
 SMMLA = MatrixInstruction("smmla", 2, 2, 8, "si8", "si8", "si32", 128, (1, 1, 1), feature="i8mm")
+USMMLA = MatrixInstruction("usmmla", 2, 2, 8, "ui8", "si8", "si32", 128, (1, 1, 1), feature="i8mm")
 
 
 def _cpu(
@@ -82,7 +85,7 @@ NEOVERSE_V1 = _cpu(
     V1_FEATURES,
     units=4,
     caches=Caches(64 * KIB, 1 * MIB, 1 * MIB),
-    instructions=(SDOT, SMMLA, BFMMLA),
+    instructions=(SDOT, USDOT, SMMLA, USMMLA, BFDOT, BFMMLA),
     summary="AWS Graviton 3 (NEON only, SVE is not used)",
 )
 

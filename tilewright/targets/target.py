@@ -141,6 +141,11 @@ class Target:
         return max(1, self.vector_bits // element_bits)
 
     @property
+    def tile_registers(self) -> int:
+        """How many tile registers of 16 rows of 64 bytes there are besides the vector registers (AMX: 8, else none)."""
+        return 8 if self.has("amx-tile") else 0
+
+    @property
     def has_masked_memory(self) -> bool:
         """Whether loads and stores under a mask are single instructions (AVX2: 32 and 64 bit elements; AVX-512: all)."""
         return self.has("avx512vl") or self.has("avx2")

@@ -43,6 +43,41 @@ def test_capabilities() -> None:
     assert V3.matrix_instruction("bf16", "bf16", "f32") is None
 
 
+def test_tiles_of_amx() -> None:
+    amx, hidden = find("cpu:sapphirerapids"), find("cpu:sapphirerapids-avx512")
+    assert (amx.tile_registers, hidden.tile_registers, find("cpu:cooperlake").tile_registers) == (8, 0, 0)
+    assert hidden.tune_cpu == "sapphirerapids" and set(amx.requires) - set(hidden.requires) == {"amx_tile", "amx_bf16", "amx_int8"}
+    for lhs, rhs, name, flops in [
+        ("bf16", "bf16", "tdpbf16ps", 16384),
+        ("si8", "si8", "tdpbssd", 32768),
+        ("ui8", "si8", "tdpbusd", 32768),
+        ("f32", "f32", "vfmadd231ps", 32),
+    ]:
+        best = amx.matrix_instruction(lhs, rhs, "si32" if "i8" in lhs else "f32")
+        assert best is not None and (best.name, best.flops) == (name, flops)
+    fallback = hidden.matrix_instruction("bf16", "bf16", "f32")
+    assert fallback is not None and fallback.name == "vdpbf16ps"
+    assert hidden.matrix_instruction("si8", "si8", "si32") is None
+    assert all(find(f"cpu:{name}").has("amx-bf16") for name in ("emeraldrapids", "graniterapids"))
+
+
+@pytest.mark.parametrize(
+    ("target", "lhs", "names"),
+    [
+        ("cpu:neoverse-n1", "si8", ["sdot"]),
+        ("cpu:neoverse-v1", "si8", ["sdot", "smmla"]),
+        ("cpu:neoverse-v1", "ui8", ["usdot", "usmmla"]),
+        ("cpu:neoverse-v1", "bf16", ["bfdot", "bfmmla"]),
+        ("cpu:alderlake", "ui8", ["vpdpbusd"]),
+    ],
+)
+def test_narrow_matrix_instructions(target: str, lhs: str, names: list[str]) -> None:
+    found = [i for i in find(target).matrix_instructions if i.lhs == lhs]
+    assert [i.name for i in found] == names
+    assert all(i.register_bits == find(target).vector_bits for i in found)
+    assert [i.flops for i in found] == sorted(i.flops for i in found)
+
+
 def test_this_machine() -> None:
     assert find("cpu") is find("native") is find(" cpu:native ") is host_target()
 
@@ -74,7 +109,9 @@ def host(vendor: str, *extra: str, like: str = "cpu:x86-64-v3") -> HostCpu:
         (host("amd", like="cpu:znver4"), "cpu:znver4"),
         (host("amd", like="cpu:znver5"), "cpu:znver5"),
         (host("intel", like="cpu:znver5"), "cpu:icelake-server"),
-        (host("intel", "amx_tile", like="cpu:sapphirerapids"), "cpu:sapphirerapids"),
+        (host("intel", like="cpu:sapphirerapids"), "cpu:sapphirerapids"),
+        (host("intel", like="cpu:sapphirerapids-avx512"), "cpu:sapphirerapids-avx512"),
+        (host("intel", "amx_tile", "amx_int8", like="cpu:sapphirerapids-avx512"), "cpu:sapphirerapids-avx512"),
         (host("", like="cpu:sapphirerapids"), "cpu:x86-64-v4"),
         (HostCpu("aarch64", "arm", frozenset({"fp", "asimd"})), "cpu:aarch64"),
         (HostCpu("aarch64", "arm", frozenset(find("cpu:neoverse-v1").requires)), "cpu:neoverse-v1"),
