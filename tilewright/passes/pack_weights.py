@@ -69,8 +69,8 @@ def _pack_operand(matmul: ir.Operation, argument: ir.Value, nr: int, group: int)
     new_type = tw.tensor_type(tw.TensorInfo(panels_shape(k, n, nr, group), operand))
     argument.set_type(new_type)
     with ir.InsertionPoint(matmul), matmul.location:
-        rows = {"rows": k} if group != 1 else {}
-        matmul.operands[1] = tw.build("unpack", argument, columns=n, transposed=transposed, **rows)
+        rows = k if group != 1 else None
+        matmul.operands[1] = tw.build("unpack", argument, columns=n, rows=rows, transposed=transposed)
     layout = {"kind": "panels", "nr": str(nr), "transposed": "true" if transposed else "false"}
     if group != 1:
         layout["group"] = str(group)
