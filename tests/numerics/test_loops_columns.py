@@ -102,3 +102,17 @@ def test_matmul_without_a_template(transposed: bool, target: str) -> None:
         [(("d0", 33), "f32"), (right.shape, "f32")], lambda a, b: tw.build("matmul", a, b, transpose_rhs=transposed), [a, right],
         a.astype(np.float64) @ b, target, tolerance=1e-5, schedule={"kind": "rows", "source": "test"},
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("dtype", ["bf16", "f16", "i8"])
+def test_matmul_of_narrow_operands_without_a_template(dtype: str, transposed: bool, target: str) -> None:
+    a, b = (RNG.integers(-128, 128, shape).astype(tw.numpy_dtype(dtype)) for shape in ((5, 33), (33, 40)))
+    right = np.ascontiguousarray(b.T) if transposed else b
+    accumulate = "i32" if dtype == "i8" else "f32"
+    check(
+        [(("d0", 33), dtype), (right.shape, dtype)],
+        lambda a, b: tw.build("matmul", a, b, transpose_rhs=transposed, accumulate=accumulate), [a, right],
+        a.astype(np.int64) @ b.astype(np.int64), target, schedule={"kind": "rows", "source": "test"},
+    )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch_reference import batch, check, import_function
+from torch_reference import batch, check, import_function, run
 
 from tilewright.core.diagnostics import UnsupportedError
 
@@ -102,7 +102,39 @@ def test_einsum_with_dynamic_sizes() -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision(dtype: torch.dtype) -> None:
     torch.manual_seed(0)
-    check(torch.nn.Linear(16, 8).to(dtype), torch.randn(4, 16).to(dtype))
+    program = check(torch.nn.Linear(16, 8).to(dtype), torch.randn(4, 16).to(dtype))
+    text = str(program.module)
+    assert "accumulate = f32" in text and text.count("arith.truncf") == 1, "the bias is added before the only rounding"
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_forms_in_half_precision(name: str, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    check(FORMS[name], *(torch.randn(shape).to(dtype) for shape in ((4, 3), (3, 5), (4, 5))))
+
+
+def test_half_precision_is_rounded_once() -> None:
+    # In bf16, 256 + 1 is 256: rounding before the bias is added would give 256, once at the end gives 258.
+    x, w, b = torch.ones(1, 2), torch.tensor([[256.0, 1.0]]), torch.ones(1)
+    program = import_function(F.linear, x.bfloat16(), w.bfloat16(), b.bfloat16())
+    assert run(program, [x.bfloat16(), w.bfloat16(), b.bfloat16()]).item() == 258
+
+
+def test_bytes_are_summed_exactly() -> None:
+    torch.manual_seed(0)
+    a, b = torch.randint(-128, 128, (33, 64), dtype=torch.int8), torch.randint(-128, 128, (64, 48), dtype=torch.int8)
+    program = check(torch._int_mm, a, b, tolerance=0)
+    assert "accumulate = i32" in str(program.module)
+    check(lambda a, w: torch._int_mm(a, w.t()), a, b.t().contiguous(), tolerance=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_weights_in_bytes(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    w, scales = torch.randint(-128, 128, (48, 64), dtype=torch.int8), torch.rand(48).to(dtype)
+    tolerance = 1e-4 if dtype == torch.float32 else None  # torch's own sums are not better
+    check(torch.ops.aten._weight_int8pack_mm, torch.randn(5, 64).to(dtype), w, scales, tolerance=tolerance)
 
 
 def test_grouped_products() -> None:

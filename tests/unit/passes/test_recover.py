@@ -264,6 +264,24 @@ def test_attention_with_a_selecting_mask(hidden: float, keeps: bool) -> None:
     assert tw.tensor_info(mask).dtype == ("i1" if math.isinf(hidden) else "f32")
 
 
+@pytest.mark.parametrize("dtype", ["bf16", "f16"])
+def test_attention_in_half_precision(dtype: str) -> None:
+    half = [typed("s0, 4, s1, 8", dtype)] * 3
+
+    def body(q: ir.Value, k: ir.Value, v: ir.Value) -> ir.Value:
+        scores = with_number("mulf", _cast(tw.build("matmul", q, k, transpose_rhs=True), "f32"), 0.25)
+        return tw.build("matmul", _cast(tw.build("softmax", scores, dim=3), dtype), v)
+
+    result = check(half, body, BOTH, rtol=2e-2, atol=2e-2)
+    assert result.ops == {"attention": 1}
+
+    def unrounded(q: ir.Value, k: ir.Value, v: ir.Value) -> ir.Value:
+        probabilities = _cast(tw.build("softmax", tw.build("matmul", q, k, transpose_rhs=True, accumulate="f32"), dim=3), dtype)
+        return tw.build("matmul", probabilities, v, accumulate="f32")
+
+    assert "attention" not in check(half, unrounded, BOTH, rtol=2e-2, atol=2e-2).ops, "attention would round what is asked for in f32"
+
+
 def test_attention_of_three_dimensions() -> None:
     def body(q: ir.Value, k: ir.Value, v: ir.Value) -> ir.Value:
         product = tw.build("matmul", q, k, transpose_rhs=True)

@@ -10,7 +10,7 @@ from tilewright.lowering.linalg.registry import lowers
 
 @lowers("matmul")
 def matmul(builder: LinalgBuilder, op: ir.OpView) -> ir.Value:
-    """`acc += lhs * rhs` over (batch..., m, n, k); batch dimensions broadcast."""
+    """`acc += lhs * rhs` over (batch..., m, n, k), in the type of `accumulate` where given; batch dimensions broadcast."""
     lhs, rhs = (builder.of(v) for v in list(op.operation.operands)[:2])
     left, right, info = tw.tensor_info(lhs), tw.tensor_info(rhs), tw.tensor_info(op.operation.results[0])
     rank = info.rank
@@ -37,7 +37,7 @@ def matmul(builder: LinalgBuilder, op: ir.OpView) -> ir.Value:
 
     def body(a: ir.Value, b: ir.Value, acc: ir.Value) -> ir.Value:
         if not floating:
-            return arith.AddIOp(acc, arith.MulIOp(a, b).result).result
+            return arith.AddIOp(acc, arith.MulIOp(_extended(a, acc.type), _extended(b, acc.type)).result).result
         return arith.AddFOp(acc, arith.MulFOp(to_f32(a), to_f32(b)).result).result
 
     init = builder.filled(info.with_dtype(wide), scalar_constant(0, wide))
@@ -45,3 +45,8 @@ def matmul(builder: LinalgBuilder, op: ir.OpView) -> ir.Value:
     if wide == info.dtype:
         return out
     return builder.pointwise([out], info, lambda x: from_f32(x, info.dtype))
+
+
+def _extended(value: ir.Value, element: ir.Type) -> ir.Value:
+    """An integer in the type of the sums."""
+    return value if value.type == element else arith.ExtSIOp(element, value).result

@@ -72,15 +72,23 @@ def recover(rw: Rewriter, op: ir.Operation) -> bool:
     v = _transposed(rw, op.operands[1]) if rw.attribute(op, "transpose_rhs") else op.operands[1]
     if not _dims_fit(rw, q, k, v):
         return False
-    if rw.info(q).dtype != rw.info(op.results[0]).dtype:
+    result_dtype = rw.info(op.results[0]).dtype
+    if rw.info(q).dtype != result_dtype and not _rounded_to(rw, op.results[0], rw.info(q).dtype):
         return False
     mask = _mask(rw, scores)
     if rank == 3:
         q, k, v = (_with_head(rw, x) for x in (q, k, v))
         mask = None if mask is None or len(rw.shape(mask)) < 3 else _with_head(rw, mask)
     result = rw.build("attention", q, k, v, mask, scale=scores.scale, softcap=scores.softcap)
-    rw.replace(op, [rw.reshape(result, rw.shape(op.results[0]))])
+    rw.replace(op, [rw.cast(rw.reshape(result, rw.shape(op.results[0])), result_dtype)])
     return True
+
+
+def _rounded_to(rw: Rewriter, value: ir.Value, dtype: str) -> bool:
+    """True when all that uses a value rounds it to `dtype` first."""
+    users = [use.owner.operation for use in value.uses]
+    rounding = rw.scalars.apply("arith.truncf", (rw.scalars.argument(0, rw.info(value).dtype),), dtype)
+    return bool(users) and all(tw.is_op(user, "pointwise") and rw.yields(user) == (rounding,) for user in users)
 
 
 def _used_once(rw: Rewriter, value: ir.Value, softmax: ir.Operation) -> bool:

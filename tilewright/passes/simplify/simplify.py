@@ -10,6 +10,7 @@ from tilewright.core.passes import Pass
 from tilewright.core.registry import register_pass
 from tilewright.passes.rewrite import PatternSet, Rewriter, defined_functions
 from tilewright.passes.simplify import cse
+from tilewright.passes.simplify.accumulation import patterns as accumulation
 from tilewright.passes.simplify.contraction import patterns as contraction
 from tilewright.passes.simplify.fold_constants import patterns as constants
 from tilewright.passes.simplify.fold_weights import patterns as weights
@@ -18,7 +19,7 @@ from tilewright.passes.simplify.movement import patterns as movement
 from tilewright.passes.simplify.pointwise import patterns as pointwise
 from tilewright.passes.simplify.slicing import patterns as slicing
 
-patterns = PatternSet(weights, constants, pointwise, movement, slicing, gathering, contraction)
+patterns = PatternSet(weights, constants, pointwise, movement, slicing, gathering, contraction, accumulation)
 
 
 @register_pass
@@ -26,8 +27,8 @@ patterns = PatternSet(weights, constants, pointwise, movement, slicing, gatherin
 class Simplify(Pass):
     """Make a program smaller: fold what is known, cancel movement, simplify regions, share equal ops, drop unused ones.
 
-    The patterns of tw-fold-weights, tw-fold-constants, tw-simplify-pointwise, tw-simplify-movement, tw-cse and tw-dce, together until none
-    applies. Types of inputs and outputs and the values of outputs do not change.
+    The patterns of tw-fold-weights, tw-fold-constants, tw-simplify-pointwise, tw-simplify-movement, tw-simplify-accumulation, tw-cse and
+    tw-dce, together until none applies. Types of inputs and outputs and the values of outputs do not change.
 
     Before: `%1 = "tw.transpose"(%x)`, `%2 = "tw.transpose"(%1)`, `%3 = "tw.pointwise"(%2, %zeros) ({ addf })`
     After: `%x`

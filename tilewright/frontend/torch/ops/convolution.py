@@ -9,6 +9,7 @@ from tilewright.core.symbolic import call, product, simplify_dim, to_expr
 from tilewright.dialects import tw
 from tilewright.frontend.torch import scalars as sc
 from tilewright.frontend.torch.emitter import Emitter
+from tilewright.frontend.torch.ops.linear import sums_of_products
 from tilewright.frontend.torch.registry import imports
 
 
@@ -79,7 +80,6 @@ def _convolve(
     inner = product([channels, *kernel])
     rows = emit.reshape(emit.transpose(x, order), [n, product(counts), inner])
     outputs = tw.tensor_info(weight).shape[0]
-    result = emit.build("matmul", rows, emit.reshape(weight, [outputs, inner]), transpose_rhs=True)
-    if bias is not None:
-        result = emit.map(sc.add, result, bias)
+    result = sums_of_products(emit, rows, emit.reshape(weight, [outputs, inner]), transpose_rhs=True)
+    result = emit.cast(result, emit.dtype) if bias is None else emit.map(sc.add, result, bias)
     return emit.reshape(emit.transpose(result, [0, 2, 1]), [*([n] if batched else []), outputs, *counts])

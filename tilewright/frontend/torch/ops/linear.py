@@ -1,4 +1,8 @@
-"""Matrix products."""
+"""Matrix products.
+
+Half precision is summed in f32 and rounded once, at the end: after the bias where the op has one, as oneDNN does for torch. Where torch
+rounds the sums before it adds the bias (some paths of small sizes do), its result may differ by one unit in the last place.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +21,25 @@ from tilewright.frontend.torch.registry import imports
 def linear(emit: Emitter, x: ir.Value, weight: ir.Value, bias: ir.Value | None = None) -> ir.Value:
     """`x w^T + bias` over the last dimension of x; weight is `[N, K]` or `[K]`."""
     result = _matmul(emit, x, weight, transpose_rhs=True)
-    return result if bias is None else emit.map(sc.add, result, bias)
+    return emit.cast(result, emit.dtype) if bias is None else emit.map(sc.add, result, bias)
+
+
+def sums_of_products(emit: Emitter, lhs: ir.Value, rhs: ir.Value, *, transpose_rhs: bool = False) -> ir.Value:
+    """`tw.matmul` whose result is not rounded: f32 for half precision, the operands' type for others."""
+    dtype = tw.tensor_info(lhs).dtype
+    wide = compute_type(dtype)
+    return emit.build("matmul", lhs, rhs, transpose_rhs=transpose_rhs, accumulate=None if wide == dtype else wide)
 
 
 def _matmul(emit: Emitter, lhs: ir.Value, rhs: ir.Value, transpose_rhs: bool = False) -> ir.Value:
-    """`torch.matmul`: a vector is a matrix of one row (lhs) or one column (rhs), whose dimension the result lacks."""
+    """`torch.matmul` before rounding: a vector is a matrix of one row (lhs) or one column (rhs), whose dimension the result lacks."""
     lhs_shape, rhs_shape = tw.tensor_info(lhs).shape, tw.tensor_info(rhs).shape
     row, column = len(lhs_shape) == 1, len(rhs_shape) == 1
     if row:
         lhs = emit.reshape(lhs, (1, *lhs_shape))
     if column:
         rhs = emit.reshape(rhs, (1, *rhs_shape))
-    result = emit.build("matmul", lhs, rhs, transpose_rhs=transpose_rhs or column)
+    result = sums_of_products(emit, lhs, rhs, transpose_rhs=transpose_rhs or column)
     shape = list(tw.tensor_info(result).shape)
     if column:
         del shape[-1]
@@ -39,7 +50,19 @@ def _matmul(emit: Emitter, lhs: ir.Value, rhs: ir.Value, transpose_rhs: bool = F
 
 @imports("aten.matmul.default", "aten.mm.default", "aten.bmm.default", "aten.mv.default", "aten.dot.default")
 def matmul(emit: Emitter, lhs: ir.Value, rhs: ir.Value) -> ir.Value:
-    return _matmul(emit, lhs, rhs)
+    return emit.cast(_matmul(emit, lhs, rhs), emit.dtype)
+
+
+@imports("aten._int_mm.default")
+def int_mm(emit: Emitter, lhs: ir.Value, rhs: ir.Value) -> ir.Value:
+    """i8 matrices into exact sums in i32."""
+    return emit.build("matmul", lhs, rhs, accumulate="i32")
+
+
+@imports("aten._weight_int8pack_mm.default")
+def weight_int8pack_mm(emit: Emitter, x: ir.Value, weight: ir.Value, scales: ir.Value) -> ir.Value:
+    """`x w^T * scales` for i8 weights `[N, K]` with a scale per row. An i8 is exact in every float type."""
+    return emit.map(sc.mul, sums_of_products(emit, x, emit.cast(weight, tw.tensor_info(x).dtype), transpose_rhs=True), scales)
 
 
 @imports("aten.addmm.default", "aten.baddbmm.default", "aten.addmv.default")
@@ -50,7 +73,7 @@ def addmm(emit: Emitter, bias: ir.Value, lhs: ir.Value, rhs: ir.Value, *, beta: 
         return emit.map(sc.add, result, bias)
     if beta == 0:
         # torch ignores the bias then, NaN and all.
-        return result if alpha == 1 else emit.map(sc.mul, result, alpha)
+        return emit.cast(result, emit.dtype) if alpha == 1 else emit.map(sc.mul, result, alpha)
     compute = compute_type(emit.dtype)
     return emit.map(lambda r, b, f, g: sc.add(sc.mul(r, f), sc.mul(b, g)), result, bias, alpha, beta, compute=compute)
 
@@ -107,6 +130,7 @@ def _contract(emit: Emitter, lhs: ir.Value, lhs_term: str, rhs: ir.Value, rhs_te
         value = emit.transpose(value, [term.index(c) for c in (*batch, *first, *second)])
         return emit.reshape(value, [*(sizes[c] for c in batch), product(sizes[c] for c in first), product(sizes[c] for c in second)])
 
-    result = emit.build("matmul", arranged(lhs, lhs_term, rows, inner), arranged(rhs, rhs_term, inner, columns))
+    sums = sums_of_products(emit, arranged(lhs, lhs_term, rows, inner), arranged(rhs, rhs_term, inner, columns))
+    result = emit.cast(sums, tw.tensor_info(lhs).dtype)
     letters = batch + rows + columns
     return emit.transpose(emit.reshape(result, [sizes[c] for c in letters]), [letters.index(c) for c in output])
