@@ -12,6 +12,9 @@ from pathlib import Path
 
 from tilewright.core.diagnostics import InputError
 
+PRECISIONS = ("f32", "bf16")
+"""What matmuls of f32 may be computed in: exactly, or on operands rounded to bf16 with sums in f32."""
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -82,7 +85,7 @@ class CompileOptions:
 
     `targets` are target names as of `tilewright targets`; empty means this machine. `compile_to` and `compile_from` are phase
     names, both inclusive. The IR is verified after each phase, with `verify_each` after each pass. `fast_math` allows the faster,
-    less exact forms of the transcendental functions.
+    less exact forms of the transcendental functions. `schedules` is a file that `tilewright tune` wrote.
     `worker_timeout_s` is per task of a worker; None takes the environment's.
     """
 
@@ -98,6 +101,7 @@ class CompileOptions:
     verify_each: bool = False
     worker_timeout_s: float | None = None
     fast_math: bool = False
+    schedules: Path | None = None
 
     def __post_init__(self) -> None:
         if self.jobs is not None and self.jobs < 1:

@@ -11,6 +11,7 @@ from tilewright.passes.fusion.rules import (
     Role,
     Shape,
     domain_of,
+    is_cast,
     keeps_last_dim,
     merged_domain,
     reduces_last_only,
@@ -44,7 +45,7 @@ class Grouping:
         self.member: dict[ir.Operation, Group] = {}
         self.groups: list[Group] = []
         self.pending: set[ir.Operation] = set()
-        """Inline and movement ops, copied into the groups that use them."""
+        """Inline and movement ops and casts of matmul operands, copied into the groups that use them."""
         ops = [op.operation for op in block.operations]
         self.returned = set(ops[-1].operands) if ops else set()
         for op in ops[:-1]:
@@ -64,7 +65,11 @@ class Grouping:
             case Role.ANCHOR:
                 self._new_group(op, anchor=tw.short_name(op))
             case Role.POINTWISE:
-                if not self._join_epilogue(op) and not self._join_loop(op):
+                if self._join_epilogue(op) or self._join_loop(op):
+                    return
+                if self._casts_for_matmuls(op):
+                    self.pending.add(op)
+                else:
                     self._new_group(op, domain=domain_of(op))
             case Role.ROWS:
                 if not reduces_last_only(op):
@@ -159,6 +164,11 @@ class Grouping:
                 self._join(op, group)
                 return True
         return False
+
+    def _casts_for_matmuls(self, op: ir.Operation) -> bool:
+        """True for a cast that matmuls alone use, as an operand: each converts while it loads."""
+        uses = [use.owner.operation for r in op.results for use in r.uses]
+        return is_cast(op) and op.results[0] not in self.returned and bool(uses) and all(tw.is_op(user, "matmul") for user in uses)
 
     def _follow_anchor(self, op: ir.Operation) -> bool:
         """The transpose of an attention's only result is stored by the attention kernel itself."""
@@ -267,7 +277,7 @@ class Grouping:
         users = self._final_users(op)
         if None in users:
             return True
-        return role_of(op) is Role.MOVEMENT and not all(self._foldable(op, group) for group in users if group is not None)
+        return role_of(op) is not Role.INLINE and not all(self._foldable(op, group) for group in users if group is not None)
 
     def _final_users(self, op: ir.Operation) -> set[Group | None]:
         """Groups that use an op, also through other pending ops; None stands for a user outside kernels."""
@@ -286,11 +296,18 @@ class Grouping:
         return found
 
     def _foldable(self, op: ir.Operation, group: Group) -> bool:
-        """Movement is folded into anchors that read operands by strides, and into loops when rows stay contiguous."""
+        """Movement is folded into anchors that read operands by strides, and into loops when rows stay contiguous; casts into matmuls."""
         if group.anchor is None:
             return keeps_last_dim(op)
         anchor = group.ops[0]
-        return tw.short_name(op) == "transpose" and keeps_last_dim(op) and op.results[0] in set(anchor.operands)
+        if role_of(op) is Role.POINTWISE:
+            return group.anchor == "matmul"
+        return tw.short_name(op) == "transpose" and keeps_last_dim(op) and op.results[0] in self._read_by(anchor)
+
+    def _read_by(self, anchor: ir.Operation) -> set[ir.Value]:
+        """The operands of an anchor, and what is behind the casts that it takes in."""
+        casts = [v.owner.operation for v in anchor.operands if not isinstance(v.owner, ir.Block) and is_cast(v.owner.operation)]
+        return {*anchor.operands, *(cast.operands[0] for cast in casts if cast in self.pending and cast not in self.member)}
 
     def _find_ancestors(self) -> None:
         """Ancestors of all groups anew, once every op has its place."""

@@ -1,7 +1,8 @@
 """Which `tw` ops may share a kernel: the roles of ops and the legality of joining them.
 
-A kernel is either built around one *anchor* (a matmul or an attention, with movement on its operands and a pointwise epilogue) or it
-is a *loop* kernel with one iteration domain: pointwise ops, reductions and normalizations along the last dimension of that domain.
+A kernel is either built around one *anchor* (a matmul or an attention, with movement and, for a matmul, casts on its operands and a
+pointwise epilogue) or it is a *loop* kernel with one iteration domain: pointwise ops, reductions and normalizations along the last
+dimension of that domain.
 """
 
 from __future__ import annotations
@@ -50,6 +51,15 @@ def is_unit_reshape(op: ir.OpView | ir.Operation) -> bool:
     """True for a reshape that only adds or removes dimensions of size 1."""
     before, after = tw.tensor_info(op.operation.operands[0]).shape, tw.tensor_info(op.operation.results[0]).shape
     return without_units(before) == without_units(after)
+
+
+def is_cast(op: ir.OpView | ir.Operation) -> bool:
+    """True for a pointwise op that converts between float types and does nothing else."""
+    if tw.short_name(op) != "pointwise" or len(op.operation.operands) != 1 or len(op.operation.results) != 1:
+        return False
+    body = [inner.operation.name for inner in tw.body(op).operations]
+    same_shape = tw.tensor_info(op.operation.operands[0]).shape == tw.tensor_info(op.operation.results[0]).shape
+    return same_shape and body in (["arith.truncf", "tw.yield"], ["arith.extf", "tw.yield"])
 
 
 def without_units(shape: Sequence[Dim]) -> Shape:
