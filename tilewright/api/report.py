@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tilewright.core.mlir import ir
@@ -12,6 +13,8 @@ from tilewright.dialects import tw
 from tilewright.passes.cost import kernel_cost
 from tilewright.passes.plan_memory import planned_bytes
 from tilewright.passes.schedules.attribute import read_schedule
+from tilewright.passes.schedules.database import read_database
+from tilewright.targets import Target
 
 
 def kernel_entries(module: ir.Module, compiled: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -67,6 +70,29 @@ def memory_entry(module: ir.Module) -> dict[str, Any]:
     ranges = tw.symbols_of(main)
     low, high = (to_expr(total).evaluate({name: bounds[i] for name, bounds in ranges.items()}) for i in (0, 1))
     return {"arena_bytes": str(total), "arena_slots": len(slots), "arena_bytes_smallest": low, "arena_bytes_largest": high}
+
+
+def check_schedules(path: Path, targets: Sequence[Target]) -> None:
+    """Raises InputError for a database of schedules that cannot be read or holds an illegal one, before anything is compiled."""
+    database = read_database(path)
+    for target in targets:
+        database.for_target(target)
+
+
+def schedule_entry(module: ir.Module, target: Target, path: Path | None) -> dict[str, Any] | None:
+    """What came of the database at `path`: how many kernels have a schedule of it, and the numbers of its entries that found no kernel
+    and that are for other targets. None without a database."""
+    if path is None:
+        return None
+    database = read_database(path)
+    sources = {entry.source for entry in database.for_target(target).values() if entry.decides}
+    used = [f for f in tw.functions(module) if read_schedule(f).get("source") in sources]
+    return {
+        "file": str(path),
+        "entries": len(database.for_target(target)),
+        "used": len(used),
+        "other_targets": dict(database.other_targets(target)),
+    }
 
 
 def entry_function(module: ir.Module) -> ir.OpView:

@@ -57,7 +57,8 @@ def to_program(source: Any, args: Sequence[Any] | None, kwargs: Mapping[str, Any
     )
 
 
-def _read_module(file: Path, weights: str | os.PathLike[str] | None) -> Program:
+def parse_module(file: Path) -> ir.Module:
+    """Read and verify a `.mlir` file in a context of its own. Raises InputError with MLIR's words for what is not a module."""
     context = new_context()
     tw.load(context)
     with context, capture(context) as log:
@@ -66,6 +67,12 @@ def _read_module(file: Path, weights: str | os.PathLike[str] | None) -> Program:
         except cast(Any, ir).MLIRError as error:
             raise error_from(InputError, log.entries, f"{file} is not an MLIR module") from error
         tw.verify(module)
+    return module
+
+
+def _read_module(file: Path, weights: str | os.PathLike[str] | None) -> Program:
+    module = parse_module(file)
+    with module.context:
         main = next((f for f in tw.functions(module) if "tw.kernel" not in f.operation.attributes), None)
         if main is None:
             raise InputError(f"{file} has no function that is not a kernel")
@@ -74,7 +81,7 @@ def _read_module(file: Path, weights: str | os.PathLike[str] | None) -> Program:
     count = len(block.arguments)
     return Program(
         module=module,
-        context=context,
+        context=module.context,
         weights=_read_weights(weights),
         input_names=[f"input_{i}" for i in range(count)],
         output_names=[f"output_{i}" for i in range(len(outputs))],

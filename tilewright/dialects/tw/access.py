@@ -155,7 +155,7 @@ def functions(module: ir.Module) -> Iterator[ir.OpView]:
             yield op
 
 
-def symbols_of(function: ir.OpView) -> dict[str, tuple[int, int]]:
+def symbols_of(function: ir.OpView | ir.Operation) -> dict[str, tuple[int, int]]:
     """The symbols that a function owns, with inclusive ranges."""
     attributes = function.operation.attributes
     if "tw.symbols" not in attributes:

@@ -1,0 +1,176 @@
+"""The search for one kernel's best schedule: stages of candidates within a budget of time, and a run-off between rule and winner."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+from tilewright.core.diagnostics import TilewrightError
+from tilewright.core.mlir import ir, new_context
+from tilewright.dialects import tw
+from tilewright.passes.schedules.candidates import STAGES, candidates
+from tilewright.tuning.candidate_program import CandidateCompiler, CandidateProgram
+from tilewright.tuning.measure import Measurement, Measurer
+from tilewright.tuning.subject import Subject
+
+MARGIN = 0.02
+"""Share of its time that a schedule must save, besides what two measurements of the rule's schedule differ by."""
+COMPILE_SHARE = 0.6
+"""Of the time of a stage, how much compiling may take."""
+STAGE_SHARE = {"tile": 0.5}
+"""Of the time that is left, how much a stage may take; OTHER_SHARE for the rest."""
+OTHER_SHARE = 0.35
+MIN_RUNOFF_S, MAX_RUNOFF_S = 0.5, 4.0
+RUNOFF_ROUNDS = 100
+
+Schedule = Mapping[str, Any]
+Tell = Callable[[int, int, str], None]
+"""Called as `tell(candidates done, candidates known, stage)`."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A candidate that could not be used, and why."""
+
+    schedule: Schedule
+    why: str
+
+
+@dataclass
+class Outcome:
+    """What tuning a kernel found. Seconds are those of one run of the program, for each set of sizes, from the run-off.
+
+    `schedule` is the rule's own unless another one won. `noise` is by how much two measurements of the rule's schedule differed in the
+    run-off, as a share of its time.
+    """
+
+    subject: Subject
+    schedule: Schedule
+    rule_seconds: tuple[float, ...] = ()
+    seconds: tuple[float, ...] = ()
+    ratio: float = 1.0
+    noise: float = 0.0
+    tried: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def tuned(self) -> bool:
+        """Whether a schedule other than the rule's won."""
+        return self.schedule != self.subject.rule
+
+
+@dataclass
+class Search:
+    """The search for one kernel. `source` is what the schedules found call their origin (`tuned:...`)."""
+
+    subject: Subject
+    compiler: CandidateCompiler
+    measurer: Measurer
+    source: str
+    tell: Tell = field(default=lambda done, total, stage: None)
+
+    def run(self, deadline: float) -> Outcome:
+        """Search until about `deadline` (of time.monotonic). Raises what compiling or timing the rule's own schedule raises."""
+        rule = self.compiler.compile(self.subject, self.subject.rule)
+        outcome = Outcome(self.subject, self.subject.rule, tried=1)
+        (first,) = self.measurer.measure([rule], 0.2)
+        best, tried = rule, [_essence(self.subject.rule)]
+        for stage in STAGES:
+            left = deadline - MIN_RUNOFF_S - monotonic()
+            if left <= 0:
+                break
+            seconds = left * STAGE_SHARE.get(stage, OTHER_SHARE)
+            proposals = [p for p in self._proposals(best.schedule, stage) if _essence(p) not in tried]
+            proposals = proposals[: _affordable(first, seconds)]
+            tried += [_essence(p) for p in proposals]
+            if proposals:
+                best = self._stage(stage, rule, best, proposals, seconds, outcome)
+        self.tell(outcome.tried, outcome.tried, "run-off")
+        self._run_off(rule, best, min(MAX_RUNOFF_S, max(MIN_RUNOFF_S, deadline - monotonic())), outcome)
+        return outcome
+
+    def _proposals(self, schedule: Schedule, stage: str) -> list[dict[str, Any]]:
+        context = new_context()
+        tw.load(context)
+        with context, ir.Location.unknown():
+            module = ir.Module.parse(self.subject.text)  # must outlive its functions
+            found = candidates(
+                next(tw.functions(module)), schedule, self.compiler.target, stage, [case.values for case in self.subject.cases]
+            )
+        return [{**schedule, "source": self.source} for schedule in found]
+
+    def _stage(
+        self, stage: str, rule: CandidateProgram, best: CandidateProgram, proposals: list[dict[str, Any]], seconds: float, outcome: Outcome
+    ) -> CandidateProgram:
+        began = monotonic()
+        known = outcome.tried + len(proposals)
+        self.tell(outcome.tried, known, stage)
+        programs: list[CandidateProgram] = [rule] if best is rule else [rule, best]
+        for schedule, result in zip(
+            proposals, self.compiler.compile_until(self.subject, proposals, began + COMPILE_SHARE * seconds), strict=True
+        ):
+            if isinstance(result, TilewrightError):
+                outcome.failures.append(Failure(schedule, str(result)))
+            elif result is not None:
+                programs.append(result)
+        new = programs[1 if best is rule else 2 :]
+        if not new:
+            return best
+        measured = self.measurer.measure(programs, max(0.1, began + seconds - monotonic()))
+        outcome.tried += len(new)
+        self.tell(outcome.tried, known, stage)
+        outcome.failures += [Failure(p.schedule, m.problem) for p, m in zip(programs, measured) if m.problem is not None]
+        return min(zip(programs, measured), key=lambda pair: pair[1].score)[0]
+
+    def _run_off(self, rule: CandidateProgram, best: CandidateProgram, seconds: float, outcome: Outcome) -> None:
+        """The rule's schedule stays unless `best` beats both of two measurements of it in the same process."""
+        programs = [rule] if best is rule else [rule, best, rule]
+        measured = self.measurer.measure(programs, seconds, RUNOFF_ROUNDS, drop=float("inf"))
+        outcome.rule_seconds = outcome.seconds = measured[0].best
+        if best is rule or any(m.problem is not None for m in measured):
+            return
+        first, winner, second = measured
+        outcome.noise = noise(first, second)
+        outcome.ratio = ratio(winner, (first, second))
+        outcome.rule_seconds = outcome.seconds = tuple(map(min, first.best, second.best))
+        if wins(winner, (first, second)):
+            outcome.schedule = best.schedule
+            outcome.seconds = winner.best
+        else:
+            outcome.ratio = 1.0
+
+
+def ratio(candidate: Measurement, rules: tuple[Measurement, Measurement]) -> float:
+    """The candidate's time over the rule's: the larger of the ratios of minima and of medians, geometric mean over sets of sizes."""
+    return statistics.geometric_mean(_ratios(candidate, rules))
+
+
+def noise(first: Measurement, second: Measurement) -> float:
+    """By how much two measurements of the same schedule differ: the largest share over minima, medians and sets of sizes."""
+    pairs = [(of(a), of(b)) for a, b in zip(first.totals, second.totals) for of in (min, statistics.median)]
+    return max(abs(a - b) / min(a, b) for a, b in pairs)
+
+
+def wins(candidate: Measurement, rules: tuple[Measurement, Measurement]) -> bool:
+    """Whether the candidate is faster than the rule's schedule by more than MARGIN and the noise, and slower at no set of sizes."""
+    return ratio(candidate, rules) < 1 - max(MARGIN, noise(*rules)) and max(_ratios(candidate, rules)) <= 1
+
+
+def _ratios(candidate: Measurement, rules: tuple[Measurement, Measurement]) -> list[float]:
+    return [
+        max(of(own) / min(of(a), of(b)) for of in (min, statistics.median))
+        for own, a, b in zip(candidate.totals, rules[0].totals, rules[1].totals)
+    ]
+
+
+def _essence(schedule: Schedule) -> dict[str, Any]:
+    """A schedule without where it comes from."""
+    return {name: value for name, value in schedule.items() if name != "source"}
+
+
+def _affordable(rule: Measurement, seconds: float) -> int:
+    """How many candidates can be timed in three rounds within half of `seconds`."""
+    return max(2, int(0.5 * seconds / (4 * max(sum(rule.best), 2e-4))))
