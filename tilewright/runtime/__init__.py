@@ -9,5 +9,16 @@ from __future__ import annotations
 from tilewright.runtime.artifact import Artifact
 from tilewright.runtime.errors import ArtifactError, CallError, IncompatibleError, RuntimeFailure, ThreadsError
 from tilewright.runtime.program import Program, load
+from tilewright.runtime.weights import WeightPlacement
 
-__all__ = ["Artifact", "ArtifactError", "CallError", "IncompatibleError", "Program", "RuntimeFailure", "ThreadsError", "load"]
+__all__ = [
+    "Artifact",
+    "ArtifactError",
+    "CallError",
+    "IncompatibleError",
+    "Program",
+    "RuntimeFailure",
+    "ThreadsError",
+    "WeightPlacement",
+    "load",
+]

@@ -9,7 +9,9 @@ import hashlib
 import json
 import mmap
 import os
+import stat
 import struct
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +35,11 @@ class Artifact:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         try:
-            with open(self.path, "rb") as file:
-                self.size = os.fstat(file.fileno()).st_size
-                if self.size < HEADER.size:
-                    raise self._error("is not an artifact", f"it has {self.size} bytes, a header alone has {HEADER.size}")
-                self.mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise ArtifactError(f"cannot open {self.path}", why=error.strerror or str(error)) from error
+        self._close_file = weakref.finalize(self, os.close, self._file)
+        self.mapped = self._map()
         try:
             self.manifest = self._read_manifest()
             self._check_sections()
@@ -50,6 +50,21 @@ class Artifact:
     def close(self) -> None:
         """Unmap the file. No view into it may be in use."""
         self.mapped.close()
+        self._close_file()
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        """Fill `buffer` with the file's bytes from `offset` on, not through the mapping, whose pages would count as memory of the process.
+
+        Raises ArtifactError when the file ends before.
+        """
+        while buffer:
+            try:
+                count = os.preadv(self._file, [buffer], offset)
+            except OSError as error:
+                raise self._error("cannot be read", error.strerror or str(error)) from error
+            if not count:
+                raise self._error("is truncated", f"it ends at byte {offset}, since it was opened")
+            buffer, offset = buffer[count:], offset + count
 
     def manifest_json(self) -> Any:
         """The manifest as it stands in the file."""
@@ -77,6 +92,18 @@ class Artifact:
             if extent not in checked:
                 checked.add(extent)
                 self.check(weight.section, f"the weight {weight.name}")
+
+    def _map(self) -> mmap.mmap:
+        state = os.fstat(self._file)
+        if not stat.S_ISREG(state.st_mode):
+            raise ArtifactError(f"cannot open {self.path}", why="it is not a regular file")
+        self.size = state.st_size
+        if self.size < HEADER.size:
+            raise self._error("is not an artifact", f"it has {self.size} bytes, a header alone has {HEADER.size}")
+        try:
+            return mmap.mmap(self._file, 0, access=mmap.ACCESS_READ)
+        except OSError as error:
+            raise ArtifactError(f"cannot open {self.path}", why=error.strerror or str(error)) from error
 
     def _error(self, what: str, why: str = "", remedy: str = "") -> ArtifactError:
         return ArtifactError(f"{self.path} {what}", why, remedy)

@@ -6,14 +6,14 @@ import ctypes
 import os
 from typing import Any
 
-import numpy as np
-
 from tilewright.runtime.artifact import Artifact
 from tilewright.runtime.errors import ArtifactError, RuntimeFailure
 from tilewright.runtime.host import arch, choose_threads, cpu_flags
 from tilewright.runtime.loader import Library, select_code
 from tilewright.runtime.manifest import Code, EntryPoint, Port, Symbol
+from tilewright.runtime.openmp import find_openmp
 from tilewright.runtime.session import Session
+from tilewright.runtime.weights import CopiedWeights, MappedWeights, WeightPlacement, placement
 
 
 class Program:
@@ -23,18 +23,19 @@ class Program:
     input's kind, in the structure that the exported program returned. Calls from several threads at once are safe. `close` unloads it.
     """
 
-    def __init__(self, artifact: Artifact, threads: int | None = None) -> None:
+    def __init__(self, artifact: Artifact, threads: int | None = None, weights: WeightPlacement = "map") -> None:
+        weights = placement(weights)
         self.artifact = artifact
         self.code: Code = select_code(artifact.manifest.code, arch(), cpu_flags())
         self.threads, asked = choose_threads(threads)
         self._library: Library | None = Library(artifact, self.code)
-        self._mapped: np.ndarray[Any, Any] | None = np.frombuffer(artifact.mapped, np.uint8)
+        self._weights: MappedWeights | CopiedWeights = self._place_weights(weights)
         self._sessions: dict[str, Session] = {}
         for entry in artifact.manifest.entry_points:
             code = self.code.entry(entry.name)
             address = self._library.function(code.symbol)
-            weights = self._weight_table(code.weights)
-            self._sessions[entry.name] = Session(entry, code, address, weights, self.threads, asked)
+            table = self._weight_table(code.weights)
+            self._sessions[entry.name] = Session(entry, code, address, table, self.threads, asked)
         self._main = next(iter(self._sessions.values()))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -79,7 +80,8 @@ class Program:
         for session in self._sessions.values():
             session.close()
         self._library.close()
-        self._library = self._mapped = None
+        self._library = None
+        self._weights.close()
         try:
             self.artifact.close()
         except BufferError as error:
@@ -96,18 +98,26 @@ class Program:
         return f"<tilewright.Program ({listed}), {self.code.target}, {self.threads} threads>"
 
     def _weight_table(self, indices: tuple[int, ...]) -> Any:
-        assert self._mapped is not None
-        base: int = self._mapped.__array_interface__["data"][0]
         weights = self.artifact.manifest.weights
-        return (ctypes.c_void_p * max(1, len(indices)))(*(base + weights[i].section.offset for i in indices))
+        return (ctypes.c_void_p * max(1, len(indices)))(*(self._weights.address(weights[i].section) for i in indices))
+
+    def _place_weights(self, where: WeightPlacement) -> MappedWeights | CopiedWeights:
+        if where == "map":
+            return MappedWeights(self.artifact)
+        used = {index for code in self.code.entry_points for index in code.weights}
+        sections = [self.artifact.manifest.weights[index].section for index in used]
+        return CopiedWeights(self.artifact, sections, self.threads, find_openmp() if self.threads > 1 else None)
 
 
-def load(path: str | os.PathLike[str], threads: int | None = None) -> Program:
+def load(path: str | os.PathLike[str], threads: int | None = None, weights: WeightPlacement = "map") -> Program:
     """Open an artifact and load its code for this machine.
 
     `threads`: how many threads a call uses; by default $TILEWRIGHT_NUM_THREADS, else the CPUs this process may use.
-    Raises ArtifactError, IncompatibleError (no code for this machine) and ThreadsError; ArtifactError too for what is no path.
+    `weights`: "map" uses them where they are in the file: nothing is read before a kernel needs it, and processes share the memory.
+    "copy" reads them into memory of this process, on huge pages, each part by the thread that will use it (docs/artifact.md says when).
+    Raises ArtifactError, IncompatibleError (no code for this machine) and ThreadsError; ArtifactError too for what is no path;
+    RuntimeFailure for an unknown `weights` and without memory for the copy.
     """
     if not isinstance(path, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArtifactError(f"load takes the path of an artifact, got {type(path).__name__}", remedy='tilewright.load("model.tw")')
-    return Program(Artifact(path), threads)
+    return Program(Artifact(path), threads, weights)

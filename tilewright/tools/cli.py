@@ -149,12 +149,16 @@ def run(
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write each result there as <name>.npy.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Threads. Default: $TILEWRIGHT_NUM_THREADS, else CPUs.")] = None,
+    weights: Annotated[
+        str, typer.Option("--weights", metavar="map|copy", help="Use weights in the file, or a copy on huge pages.")
+    ] = "map",
     repeat: Annotated[int, typer.Option("--repeat", min=0, help="Then time that many further calls.")] = 0,
 ) -> None:
     """Run an artifact on arrays."""
+    from tilewright.runtime.weights import placement
     from tilewright.tools.run_command import run_artifact
 
-    run_artifact(artifact, inputs or [], output, threads, repeat)
+    run_artifact(artifact, inputs or [], output, threads=threads, weights=placement(weights), repeat=repeat)
 
 
 @app.command(epilog=INSPECT_EPILOG)

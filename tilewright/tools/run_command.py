@@ -15,7 +15,15 @@ from tilewright import runtime
 from tilewright.core.diagnostics import InputError
 
 
-def run_artifact(path: Path, inputs: Sequence[str], output: Path | None, threads: int | None, repeat: int) -> None:
+def run_artifact(
+    path: Path,
+    inputs: Sequence[str],
+    output: Path | None,
+    *,
+    threads: int | None = None,
+    weights: runtime.WeightPlacement = "map",
+    repeat: int = 0,
+) -> None:
     """Call the artifact once, write or describe its results, and time `repeat` more calls.
 
     Raises InputError for arrays that cannot be read or written, and the runtime's errors.
@@ -25,7 +33,7 @@ def run_artifact(path: Path, inputs: Sequence[str], output: Path | None, threads
         if name in arrays:
             raise InputError(f"the input {name!r} is given twice")
         arrays[name] = array
-    with runtime.load(path, threads=threads) as program:
+    with runtime.load(path, threads=threads, weights=weights) as program:
         result = program(**arrays)
         if output is not None:
             _write_results(result, output)
