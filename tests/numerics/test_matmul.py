@@ -163,9 +163,9 @@ def test_avx2(m: int, n: int, k: int) -> None:
 @pytest.mark.parametrize("n", [384, 100])
 def test_neon_compiles_to_multiply_adds_by_element(n: int) -> None:
     target = find("cpu:aarch64")
-    text, nr = dense(64, n).lower(target)
+    text, layouts = dense(64, n).lower(target)
     mix = compile_level3(text, target).instruction_mix
-    assert nr % 4 == 0 and mix["fmla"] >= 24
+    assert int(layouts[1]["nr"]) % 4 == 0 and mix["fmla"] >= 24
 
 
 @pytest.mark.skipif(aarch64_runner.missing() is not None, reason=str(aarch64_runner.missing()))

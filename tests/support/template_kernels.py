@@ -20,7 +20,7 @@ from tilewright.core.mlir import func, ir, new_context
 from tilewright.core.symbolic import to_expr
 from tilewright.dialects import tw
 from tilewright.dialects.tw import interpreter
-from tilewright.dialects.tw.layouts import pack_panels
+from tilewright.dialects.tw.layouts import apply_layout
 from tilewright.dialects.tw.types import parse_shape
 from tilewright.lowering.templates.attention import lower_attention_kernel
 from tilewright.lowering.templates.matmul import lower_matmul_kernel
@@ -31,6 +31,8 @@ from tilewright.passes.schedules.matmul_rule import choose_matmul_schedule
 from tilewright.targets import Target, host_target
 
 Body = Callable[..., Sequence[ir.Value]]
+Layouts = dict[int, dict[str, str]]
+"""By input: the layout in which a weight is stored."""
 
 
 @contextmanager
@@ -77,8 +79,8 @@ class TemplateKernel:
             function.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(types, [r.type for r in results]))
         return module
 
-    def lower(self, target: Target) -> tuple[str, int]:
-        """Level 3 text, and the panel width of a packed right side (0: not packed)."""
+    def lower(self, target: Target) -> tuple[str, Layouts]:
+        """Level 3 text, and the layouts of the inputs that are packed."""
         with tw_context():
             module = self._module()
             tw.verify(module)
@@ -87,16 +89,15 @@ class TemplateKernel:
             assert schedule is not None, "no template covers this kernel"
             schedule.update(self.overrides)
             function.operation.attributes["tw.schedule"] = schedule_attribute(schedule)
-            nr = 0
+            layouts: Layouts = {}
             if schedule["kind"] == "attention":
                 lower_attention_kernel(function, target)
             else:
                 if schedule["rhs"] == "packed":
-                    nr = schedule["nr"]
-                    _use_panels(function, nr)
+                    layouts = _use_panels(function, schedule)
                 lower_matmul_kernel(function, target)
             module.operation.verify()
-            return str(module), nr
+            return str(module), layouts
 
     def reference(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Results of the interpreter, whose matmul and attention accumulate in f64."""
@@ -108,20 +109,18 @@ class TemplateKernel:
         arrays: Sequence[np.ndarray],
         target: Target | None = None,
         splits: Sequence[float] = (),
-        lowered: tuple[str, int] | None = None,
+        lowered: tuple[str, Layouts] | None = None,
     ) -> list[np.ndarray]:
         """Results of the native kernel; `splits` are the fractions of the units at which the range is cut into several calls.
 
         Code for another architecture runs under qemu.
         """
-        text, nr = lowered or self.lower(target or host_target())
+        text, layouts = lowered or self.lower(target or host_target())
         expected = self.reference(arrays)
         results = [guarded(e.shape, e.dtype) for e in expected]
         passed = [a for a in arrays]
-        if nr:
-            weight = self._packed_argument()
-            transposed = self._transposed()
-            packed = pack_panels(np.asarray(arrays[weight]), transposed=transposed, nr=nr)
+        for weight, layout in layouts.items():
+            packed = apply_layout(np.asarray(arrays[weight]), layout)
             passed[weight] = aligned(packed.shape, packed.dtype)
             passed[weight][...] = packed
         symbols = interpreter.bind_symbols(list(self.inputs), [a.shape for a in arrays], [""] * len(arrays))
@@ -145,7 +144,7 @@ class TemplateKernel:
         arrays: Sequence[np.ndarray],
         target: Target | None = None,
         tolerance: float = 2e-5,
-        lowered: tuple[str, int] | None = None,
+        lowered: tuple[str, Layouts] | None = None,
     ) -> None:
         """Assert that native results are those of the reference, relative to the largest of each."""
         for actual, expected in zip(self.run(arrays, target, lowered=lowered), self.reference(arrays)):
@@ -153,17 +152,6 @@ class TemplateKernel:
             if actual.size:
                 scale = max(1.0, float(np.nanmax(np.abs(expected.astype(np.float64)))))
                 np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * scale)
-
-    def _packed_argument(self) -> int:
-        (weight,) = self.weights
-        return weight
-
-    def _transposed(self) -> bool:
-        with tw_context():
-            module = self._module()
-            block = module.body.operations[0].operation.regions[0].blocks[0]
-            (matmul,) = [op for op in block.operations if tw.is_op(op, "matmul")]
-            return bool(tw.get(matmul, "transpose_rhs"))
 
 
 def size_attribute(text: str, name: str, symbols: dict[str, int]) -> int:
@@ -199,5 +187,7 @@ def normal(*shape: int, seed: int = 0, dtype: str = "float32") -> np.ndarray:
     return np.random.default_rng([seed, *shape]).standard_normal(shape).astype(dtype)
 
 
-def _use_panels(function: ir.OpView, nr: int) -> None:
-    assert pack_kernel(function, nr, 1)
+def _use_panels(function: ir.OpView, schedule: dict[str, Any]) -> Layouts:
+    packs = pack_kernel(function, schedule)
+    assert packs
+    return {i: {e.name: ir.StringAttr(e.attr).value for e in ir.DictAttr(layout)} for i, (layout, _) in packs.items()}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from tilewright.core.diagnostics import VerifyError
 from tilewright.core.mlir import ir
 from tilewright.core.passes import Pass, option
 from tilewright.core.registry import register_pass
 from tilewright.dialects import tw
 from tilewright.dialects.tw.layouts import panels_shape
 from tilewright.passes.schedules.attribute import read_schedule
-from tilewright.passes.schedules.matmul import MatmulSchedule, panel_group
+from tilewright.passes.schedules.matmul import MatmulSchedule
+from tilewright.passes.schedules.matmul_instructions import LAYOUTS, why_unfit
 from tilewright.passes.schedules.matmul_kernel import cast_source, column_ranges
-from tilewright.targets import find
 
 Packs = dict[int, tuple[ir.Attribute, ir.Type]]
 """Layout and packed type of the arguments of a kernel that are packed, by position."""
@@ -38,21 +40,24 @@ class PackWeights(Pass):
         for function in tw.functions(module):
             schedule = read_schedule(function)
             if schedule.get("rhs") == "packed":
-                group = panel_group(MatmulSchedule.from_attributes(schedule), find(self.target))
-                packed[ir.StringAttr(function.operation.attributes["sym_name"]).value] = pack_kernel(function, int(schedule["nr"]), group)
+                packed[ir.StringAttr(function.operation.attributes["sym_name"]).value] = pack_kernel(function, schedule)
         for function in tw.functions(module):
             if "tw.kernel" not in function.operation.attributes:
                 _pack_launches(function.operation, packed)
 
 
-def pack_kernel(function: ir.OpView, nr: int, group: int) -> Packs:
-    """Let the matmuls of a kernel read panels: its arguments get their packed types. Returns these by argument."""
+def pack_kernel(function: ir.OpView, schedule: Mapping[str, Any]) -> Packs:
+    """Let the matmuls of a kernel read panels as the entries of its `tw.schedule` say: its arguments get their packed types.
+
+    Returns these by argument. Raises VerifyError for an instruction that does not multiply the operands' types.
+    """
     packs: Packs = {}
+    read = MatmulSchedule.from_attributes(schedule)
     for columns in column_ranges(function):
         for matmul in columns.matmuls:
             argument = cast_source(matmul.operands[1])
             if isinstance(argument.owner, ir.Block):
-                packs[ir.BlockArgument(argument).arg_number] = _pack_operand(matmul, argument, nr, group)
+                packs[ir.BlockArgument(argument).arg_number] = _pack_operand(matmul, argument, read)
     attributes = function.operation.attributes
     old = ir.FunctionType(ir.TypeAttr(attributes["function_type"]).value)
     inputs = [packs[i][1] if i in packs else t for i, t in enumerate(old.inputs)]
@@ -60,20 +65,32 @@ def pack_kernel(function: ir.OpView, nr: int, group: int) -> Packs:
     return packs
 
 
-def _pack_operand(matmul: ir.Operation, argument: ir.Value, nr: int, group: int) -> tuple[ir.Attribute, ir.Type]:
+def _pack_operand(matmul: ir.Operation, argument: ir.Value, schedule: MatmulSchedule) -> tuple[ir.Attribute, ir.Type]:
     info = tw.tensor_info(argument)
     transposed = bool(tw.get(matmul, "transpose_rhs"))
     n, k = info.shape if transposed else reversed(info.shape)
     assert isinstance(n, int) and isinstance(k, int)
     operand = tw.tensor_info(matmul.operands[1]).dtype
-    new_type = tw.tensor_type(tw.TensorInfo(panels_shape(k, n, nr, group), operand))
+    why = why_unfit(schedule.instruction, operand)
+    if why is not None:
+        raise VerifyError(
+            "a weight cannot be packed for the schedule of its kernel",
+            where=tw.location_text(matmul.location),
+            why=why,
+            remedy="remove tw.schedule and let tw-select-schedule choose one",
+        )
+    operands = LAYOUTS[operand][schedule.instruction]
+    nr, group, offset = schedule.nr, operands.group, operands.lhs_offset
+    new_type = tw.tensor_type(tw.TensorInfo(panels_shape(k, n, nr, group, offset), operand))
     argument.set_type(new_type)
     with ir.InsertionPoint(matmul), matmul.location:
         rows = k if group != 1 else None
-        matmul.operands[1] = tw.build("unpack", argument, columns=n, rows=rows, transposed=transposed)
+        matmul.operands[1] = tw.build("unpack", argument, columns=n, rows=rows, transposed=transposed, lhs_offset=offset or None)
     layout = {"kind": "panels", "nr": str(nr), "transposed": "true" if transposed else "false"}
     if group != 1:
         layout["group"] = str(group)
+    if offset:
+        layout["lhs_offset"] = str(offset)
     if operand != info.dtype:
         layout["dtype"] = operand
     return ir.DictAttr.get({name: ir.StringAttr.get(text) for name, text in layout.items()}), new_type

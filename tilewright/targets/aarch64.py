@@ -27,6 +27,7 @@ N1_FEATURES = (*V8_FEATURES, "crc", "lse", "rdm", "dotprod", "fullfp16")
 V1_FEATURES = (*N1_FEATURES, "bf16", "i8mm")
 
 FMLA = MatrixInstruction("fmla", 1, 4, 1, "f32", "f32", "f32", 128, (1, 1, 1), broadcast=True, feature="neon")
+MLA = MatrixInstruction("mla", 1, 4, 1, "si32", "si32", "si32", 128, (1, 1, 1), broadcast=True, feature="neon")
 SDOT = MatrixInstruction("sdot", 1, 4, 4, "si8", "si8", "si32", 128, (1, 1, 1), broadcast=True, feature="dotprod")
 USDOT = MatrixInstruction("usdot", 1, 4, 4, "ui8", "si8", "si32", 128, (1, 1, 1), broadcast=True, feature="i8mm")
 BFDOT = MatrixInstruction("bfdot", 1, 4, 2, "bf16", "bf16", "f32", 128, (1, 1, 1), broadcast=True, feature="bf16")
@@ -58,7 +59,7 @@ def _cpu(
         fma_units=units,
         caches=caches,
         vendor="arm" if features != V8_FEATURES else "",
-        matrix_instructions=(FMLA, *instructions),
+        matrix_instructions=(FMLA, MLA, *instructions),
         requires=tuple(CPUINFO_FLAG[f] for f in features),
         summary=summary,
     )

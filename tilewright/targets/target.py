@@ -12,7 +12,8 @@ class MatrixInstruction:
 
     `threads` execute it together (1 on a CPU, 32 for a warp, 128 for a warpgroup). The register counts are per thread and
     of `register_bits` each; 0 means that the operand is read from (shared) memory. A `broadcast` left operand is one row of
-    `k` elements repeated over the whole register. The record checks its own arithmetic, so a mistyped shape does not pass.
+    `k` elements repeated over the whole register. `per_cycle` is how many a core starts in a cycle; 0 means as many as it has
+    multiply-add units. The record checks its own arithmetic, so a mistyped shape does not pass.
     """
 
     name: str
@@ -27,6 +28,7 @@ class MatrixInstruction:
     threads: int = 1
     broadcast: bool = False
     feature: str = ""
+    per_cycle: float = 0.0
 
     bits: ClassVar[dict[str, int]] = {
         "f64": 64,
@@ -37,6 +39,7 @@ class MatrixInstruction:
         "f8E4M3FN": 8,
         "f8E5M2": 8,
         "si32": 32,
+        "si16": 16,
         "si8": 8,
         "ui8": 8,
     }

@@ -5,6 +5,8 @@ A `tw.weight` with a `layout` dictionary has the type of the stored form. Its en
 * `kind`: `plain`, the row-major tensor itself, or `panels`, a matmul's right side in panels of `nr` columns (`tw.unpack` in the
   kernel says what the panels stand for), with `nr`, `transposed` ("true" where the plain matrix is `[n, k]`) and optionally `group`
   (default 1): the number of rows, adjacent in k, whose elements lie side by side, for instructions that multiply pairs or quads.
+  `lhs_offset` (default 0; i8 in groups of 4 only): one more group behind each panel holds for every column the i32
+  `-lhs_offset * sum of the column`, with which the sums begin when the left side is stored with `lhs_offset` added.
 * `dtype`: the weight is cast to this element type before it is stored (to the nearest value, ties to even).
 """
 
@@ -20,21 +22,23 @@ _WORDS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 """Integer types by bytes: moving a group of elements as one word is several times faster than element by element."""
 
 
-def panels_shape(k: int, n: int, nr: int, group: int = 1) -> tuple[int, ...]:
+def panels_shape(k: int, n: int, nr: int, group: int = 1, lhs_offset: int = 0) -> tuple[int, ...]:
     """The shape of a `[k, n]` matrix in panels of `nr` columns: `[ceildiv(n, nr), k, nr]`, or
-    `[ceildiv(n, nr), ceildiv(k, group), nr, group]` for groups of more than one row.
+    `[ceildiv(n, nr), ceildiv(k, group), nr, group]` for groups of more than one row, with one more group for an `lhs_offset`.
     """
-    return (-(-n // nr), k, nr) if group == 1 else (-(-n // nr), -(-k // group), nr, group)
+    return (-(-n // nr), k, nr) if group == 1 else (-(-n // nr), -(-k // group) + (lhs_offset != 0), nr, group)
 
 
-def pack_panels(array: np.ndarray, *, transposed: bool, nr: int, group: int = 1) -> np.ndarray:
-    """Pack a matrix `[k, n]` (`[n, k]` if `transposed`) into panels of the shape `panels_shape(k, n, nr, group)`.
+def pack_panels(array: np.ndarray, *, transposed: bool, nr: int, group: int = 1, lhs_offset: int = 0) -> np.ndarray:
+    """Pack a matrix `[k, n]` (`[n, k]` if `transposed`) into panels of the shape `panels_shape(k, n, nr, group, lhs_offset)`.
 
     `result[p, i, j, t] = matrix[i * group + t, p * nr + j]` (without t for groups of one); rows past k and columns past n are zeros.
-    Raises ValueError for what is not a matrix.
+    Raises ValueError for what is not a matrix, and for an `lhs_offset` with anything but i8 in groups of 4.
     """
     if array.ndim != 2 or nr < 1 or group < 1:
         raise ValueError(f"cannot pack an array of shape {array.shape} into panels of {nr} columns and groups of {group} rows")
+    if lhs_offset:
+        return _with_sums(array, transposed, nr, group, lhs_offset)
     if group == 1:
         return _pack(array if transposed else array.T, nr)
     k, n = array.shape[::-1] if transposed else array.shape
@@ -47,6 +51,16 @@ def pack_panels(array: np.ndarray, *, transposed: bool, nr: int, group: int = 1)
         rows = (array if transposed else array.T).reshape(n, groups, group)
         return np.stack([_pack(rows[:, :, t], nr) for t in range(group)], axis=-1)
     return _pack(words, nr).view(array.dtype).reshape(panels_shape(k, n, nr, group))
+
+
+def _with_sums(array: np.ndarray, transposed: bool, nr: int, group: int, lhs_offset: int) -> np.ndarray:
+    """Panels with a last group of i32 sums."""
+    if array.dtype != np.int8 or group != 4:
+        raise ValueError(f"cannot store sums of columns behind panels of {array.dtype} in groups of {group} rows")
+    panels = pack_panels(array, transposed=transposed, nr=nr, group=group)
+    totals = -lhs_offset * array.sum(axis=1 if transposed else 0, dtype=np.int32)
+    padded = np.pad(totals, (0, panels.shape[0] * nr - totals.size))
+    return np.concatenate([panels, padded.view(np.int8).reshape(panels.shape[0], 1, nr, group)], axis=1)
 
 
 def _grouped(array: np.ndarray, transposed: bool, group: int) -> np.ndarray | None:
@@ -77,8 +91,10 @@ def _pack(rows: np.ndarray, nr: int) -> np.ndarray:
     return packed
 
 
-def unpack_panels(panels: np.ndarray, *, transposed: bool, n: int, k: int | None = None) -> np.ndarray:
+def unpack_panels(panels: np.ndarray, *, transposed: bool, n: int, k: int | None = None, lhs_offset: int = 0) -> np.ndarray:
     """The matrix `[k, n]` (`[n, k]` if `transposed`) that panels stand for; k is all rows of the panels when not given."""
+    if lhs_offset:
+        panels = panels[:, :-1]
     if panels.ndim == 4:
         count, groups, nr, group = panels.shape
         panels = panels.transpose(0, 1, 3, 2).reshape(count, groups * group, nr)
@@ -97,4 +113,5 @@ def apply_layout(array: np.ndarray, layout: Mapping[str, str] | None) -> np.ndar
         array = array.astype(numpy_dtype(layout["dtype"]), copy=False)
     if kind == "plain":
         return array
-    return pack_panels(array, transposed=layout["transposed"] == "true", nr=int(layout["nr"]), group=int(layout.get("group", "1")))
+    numbers = {name: int(layout[name]) for name in ("nr", "group", "lhs_offset") if name in layout}
+    return pack_panels(array, transposed=layout["transposed"] == "true", **numbers)

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tilewright.passes.schedules.matmul_instructions import FMA, find_record
 from tilewright.targets import MatrixInstruction, Target
 
 KIND = "matmul"
-FMA = "fma"
-"""The name under which a schedule means the target's fused multiply-add of f32, to which narrower floats are widened."""
 LARGEST_BLOCK = 512
 """Rows: a block's left side stays in the second-level cache while the panels of a wide right side stream by."""
 
@@ -66,8 +65,7 @@ def check_matmul_schedule(schedule: MatmulSchedule, target: Target) -> str | Non
         return f"a tile of {schedule.mr} x {schedule.nr} is not made of whole vectors of {lanes} lanes"
     if schedule.sides < 1:
         return f"sides = {schedule.sides} is out of range"
-    vectors = schedule.nr // lanes * schedule.sides
-    needed = schedule.mr * vectors + vectors + 1
+    needed = registers_needed(schedule, record, lanes)
     if needed > target.vector_registers:
         tile = f"{schedule.mr} x {schedule.nr}" + (f" for {schedule.sides} right sides" if schedule.sides > 1 else "")
         return f"a tile of {tile} needs {needed} vector registers, {target.name} has {target.vector_registers}"
@@ -82,16 +80,10 @@ def check_matmul_schedule(schedule: MatmulSchedule, target: Target) -> str | Non
     return None
 
 
-def find_record(target: Target, name: str) -> MatrixInstruction | None:
-    """The record of `target` that a schedule's `instruction` names."""
-    if name == FMA:
-        return target.matrix_instruction("f32", "f32", "f32")
-    return next((record for record in target.matrix_instructions if record.name == name), None)
-
-
-def panel_group(schedule: MatmulSchedule, target: Target) -> int:
-    """How many neighbours along k lie side by side in a panel: as many as fill the 32 bits that an instruction reads per column."""
-    record = find_record(target, schedule.instruction)
-    if record is None or schedule.instruction == FMA:
-        return 1
-    return max(1, 32 // MatrixInstruction.bits[record.rhs])
+def registers_needed(schedule: MatmulSchedule, record: MatrixInstruction, lanes: int) -> int:
+    """Vector registers that a tile holds at once: its accumulators, one operand of a step, and one vector of the other."""
+    if record.m == 2:  # Blocks of two rows by two columns; the pairs of rows are held while the columns stream by.
+        pairs = -(-schedule.mr // 2)
+        return pairs * (schedule.nr // record.n) * schedule.sides + pairs + 1
+    vectors = schedule.nr // lanes * schedule.sides
+    return schedule.mr * vectors + vectors + 1

@@ -9,7 +9,8 @@ from typing import Any
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim, to_expr
 from tilewright.dialects import tw
-from tilewright.passes.schedules.matmul import FMA, LARGEST_BLOCK, MatmulSchedule, find_record
+from tilewright.passes.schedules.matmul import LARGEST_BLOCK, MatmulSchedule
+from tilewright.passes.schedules.matmul_instructions import best_instruction
 from tilewright.passes.schedules.matmul_kernel import column_ranges
 from tilewright.targets import Target
 
@@ -59,8 +60,7 @@ def choose_matmul_schedule(function: ir.OpView, target: Target) -> dict[str, Any
 
 def _choose_instruction(matmul: ir.Operation, target: Target) -> str | None:
     """The instruction for the operands' types; None where the template has none."""
-    types = {tw.tensor_info(value).dtype for value in matmul.operands}
-    return FMA if types == {"f32"} and find_record(target, FMA) is not None else None
+    return best_instruction(tw.tensor_info(matmul.operands[1]).dtype, target)
 
 
 def _is_covered(op: ir.Operation) -> bool:

@@ -113,13 +113,17 @@ def _panels_fit(args: Arguments) -> bool:
     if panels.rank not in (3, 4) or not panels.is_static or 0 in panels.shape[2:]:
         return False
     rows, nr, group = _packed_rows(args), panels.shape[2], panels.shape[3] if panels.rank == 4 else 1
-    return (panels.rank == 3) == (group == 1) and panels.shape == panels_shape(rows, args.columns, nr, group)
+    offset = args.lhs_offset or 0
+    if offset and (panels.dtype, group) != ("i8", 4):
+        return False
+    return (panels.rank == 3) == (group == 1) and panels.shape == panels_shape(rows, args.columns, nr, group, offset)
 
 
 def _packed_rows(args: Arguments) -> int:
     if args.rows is not None:
         return args.rows
-    return args.panels.shape[1] * (args.panels.shape[3] if args.panels.rank == 4 else 1)
+    groups = args.panels.shape[1] - (1 if args.lhs_offset else 0)
+    return groups * (args.panels.shape[3] if args.panels.rank == 4 else 1)
 
 
 @register_op
@@ -127,7 +131,8 @@ class UnpackOp(OpSpec):
     """The plain matrix `[K, N]` (`[N, K]` if `transposed`) that packed panels stand for.
 
     Panels are `[ceildiv(N, nr), K, nr]`, or `[ceildiv(N, nr), ceildiv(K, g), nr, g]` where g > 1 rows that follow each other in K lie
-    side by side (`dialects/tw/layouts.py`). The op stands in kernels between a packed weight and the matmul that reads its panels;
+    side by side (`dialects/tw/layouts.py`). With `lhs_offset`, for i8 in groups of 4, one more group behind each panel holds the i32
+    `-lhs_offset * sum of the column`: what a product with a left side to which the offset was added must begin with. The op stands in kernels between a packed weight and the matmul that reads its panels;
     nothing is unpacked when the kernel runs.
     """
 
@@ -137,11 +142,13 @@ class UnpackOp(OpSpec):
         Attribute("columns", Kind.INT, "N"),
         Attribute("rows", Kind.INT, "K; absent where the panels hold K rows without padding", None),
         Attribute("transposed", Kind.BOOL, "the matrix is [N, K]", False),
+        Attribute("lhs_offset", Kind.INT, "panels end with sums of their columns for a left side stored with this added", None),
     )
     constraints = (
         Constraint(
             "U1",
-            "panels are a static [ceildiv(columns, nr), rows, nr], or [ceildiv(columns, nr), ceildiv(rows, g), nr, g] with g > 1",
+            "panels are a static [ceildiv(columns, nr), rows, nr], or [ceildiv(columns, nr), ceildiv(rows, g), nr, g] with g > 1; "
+            "with lhs_offset i8 and g = 4, and one group more",
             _panels_fit,
         ),
     )
@@ -154,4 +161,4 @@ class UnpackOp(OpSpec):
 
     @staticmethod
     def reference(context: ReferenceContext, args: Arguments) -> list[np.ndarray]:
-        return [unpack_panels(args.panels, transposed=args.transposed, n=args.columns, k=args.rows)]
+        return [unpack_panels(args.panels, transposed=args.transposed, n=args.columns, k=args.rows, lhs_offset=args.lhs_offset or 0)]

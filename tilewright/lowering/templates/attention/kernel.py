@@ -19,7 +19,7 @@ from tilewright.lowering.templates.attention.rows import QueryRows, TilePlace
 from tilewright.lowering.templates.attention.softmax import INVISIBLE, NOTHING_SEEN, exp_of_difference
 from tilewright.lowering.templates.control import for_loop, if_else
 from tilewright.lowering.templates.index_math import Index, IndexMath
-from tilewright.lowering.templates.matmul.instruction import OuterProduct
+from tilewright.lowering.templates.matmul.instructions.multiply_add import OuterProduct
 from tilewright.lowering.templates.memory import Flat
 from tilewright.passes.schedules.attention import AttentionSchedule
 

@@ -12,7 +12,7 @@ from tilewright.lowering.templates.attention.problem import AttentionProblem, St
 from tilewright.lowering.templates.attention.recognize import recognize_attention
 from tilewright.lowering.templates.attention.rows import QueryRows
 from tilewright.lowering.templates.kernel_function import KernelBody, emit_kernel_function
-from tilewright.lowering.templates.matmul.instruction import select_instruction
+from tilewright.lowering.templates.matmul.instructions.select import select_instruction
 from tilewright.lowering.templates.memory import Flat, Scratch, scratch_view
 from tilewright.lowering.templates.views import times
 from tilewright.passes.schedules.attention import AttentionSchedule, check_attention_schedule

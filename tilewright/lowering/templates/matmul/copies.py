@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tilewright.core.mlir import ir
+from tilewright.core.mlir import ir, vector
 from tilewright.core.symbolic import Dim
 from tilewright.lowering.templates.control import for_loop
 from tilewright.lowering.templates.index_math import Index
@@ -74,3 +74,15 @@ def copy_transposed(
 
     for_loop(index, 0, whole_k, lanes, block_of_k)
     for_loop(index, whole_k, k_end, 1, lambda k, _: by_element(0, rows, k))
+
+
+def interleave(rows: Sequence[ir.Value]) -> ir.Value:
+    """One vector with lane i of every one of `rows` (vectors of a power of two in number) before lane i + 1 of any."""
+    if len(rows) == 1:
+        return rows[0]
+    half = len(rows) // 2
+    pairs: list[ir.Value] = []
+    for first, second in zip(rows[:half], rows[half:], strict=True):
+        lanes = ir.VectorType(first.type).shape[0]
+        pairs.append(vector.shuffle(first, second, [i + which for i in range(lanes) for which in (0, lanes)]))
+    return interleave(pairs)

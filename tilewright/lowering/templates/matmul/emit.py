@@ -9,13 +9,12 @@ from tilewright.core.symbolic import Dim
 from tilewright.lowering.templates.kernel_function import KernelBody, emit_kernel_function
 from tilewright.lowering.templates.matmul.conversion import Conversion
 from tilewright.lowering.templates.matmul.epilogue import Epilogue, EpilogueStore
-from tilewright.lowering.templates.matmul.instruction import find_instruction
 from tilewright.lowering.templates.matmul.lhs_loaders import select_lhs_loader
 from tilewright.lowering.templates.matmul.loader_context import LoaderContext
 from tilewright.lowering.templates.matmul.loops import ColumnRange, MatmulLoops, splits_k, unit_count
 from tilewright.lowering.templates.matmul.problem import MatmulProblem
-from tilewright.lowering.templates.matmul.rhs_loaders import select_rhs_loader
-from tilewright.lowering.templates.matmul.vector_kernel import VectorKernel
+from tilewright.lowering.templates.matmul.rhs_copied import select_rhs_loader
+from tilewright.lowering.templates.matmul.select_kernel import select_micro_kernel
 from tilewright.lowering.templates.memory import Scratch, scratch_view
 from tilewright.passes.schedules.matmul import MatmulSchedule
 from tilewright.targets import Target
@@ -35,17 +34,16 @@ def emit_matmul(
     of its arguments; accesses of `problem` name them by position. Raises UnsupportedError where the schedule's instruction cannot be
     emitted for the target.
     """
-    instruction = find_instruction(target, schedule.instruction)
 
     def emit(body: KernelBody) -> tuple[Dim, Dim]:
         index, scratch = body.index, Scratch()
-        kernel = VectorKernel(instruction, schedule, index)
-        lanes = instruction.lanes
+        kernel = select_micro_kernel(schedule, target, problem.rhs_dtype, index)
+        layout, lanes = kernel.layout, kernel.lanes
 
-        def context(buffer: int, memory: str, operand: str, storage: str) -> LoaderContext:
-            return LoaderContext(problem, index, body.inputs[buffer], body.scratch, lanes, Conversion(memory, operand, storage))
+        def context(buffer: int, conversion: Conversion) -> LoaderContext:
+            return LoaderContext(problem, index, body.inputs[buffer], body.scratch, lanes, conversion)
 
-        left = context(problem.lhs.buffer, problem.lhs.dtype, problem.lhs_dtype, instruction.lhs_storage)
+        left = context(problem.lhs.buffer, Conversion(problem.lhs.dtype, problem.lhs_dtype, layout.lhs, layout.lhs_offset))
         lhs = select_lhs_loader(left, scratch, schedule.mb, kernel.k_multiple)
         ranges: list[ColumnRange] = []
         for columns, epilogue in zip(problem.columns, epilogues, strict=True):
@@ -63,15 +61,16 @@ def emit_matmul(
                 # Where k is split, every tile of a block keeps its sums; the last tile may start early, so there is room for one more.
                 rows = schedule.mb + schedule.mr if split else schedule.mr
                 size = rows * len(columns.rhs) * schedule.nr
-                tile = scratch_view(body.scratch, scratch.reserve(size, instruction.acc), instruction.acc, index)
+                tile = scratch_view(body.scratch, scratch.reserve(size, layout.acc), layout.acc, index)
             sides = [
                 select_rhs_loader(
-                    context(r.access.buffer, r.access.dtype, problem.rhs_dtype, instruction.rhs_storage),
+                    context(r.access.buffer, Conversion(r.access.dtype, problem.rhs_dtype, layout.copied)),
                     r,
                     columns,
                     scratch,
                     schedule.nr,
-                    instruction.group,
+                    layout,
+                    kernel.store_sums,
                 )
                 for r in columns.rhs
             ]

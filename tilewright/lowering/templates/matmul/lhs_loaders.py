@@ -38,6 +38,10 @@ class LhsLoader(ABC):
         """The offset of element k = 0 of a row."""
 
     @abstractmethod
+    def row_stride(self) -> Index:
+        """Elements between neighbouring rows."""
+
+    @abstractmethod
     def k_stride(self) -> Index:
         """Elements between neighbours along k."""
 
@@ -50,7 +54,10 @@ class LhsInPlace(LhsLoader):
 
     def row_base(self, row: Index) -> Index:
         index = self.context.index
-        return index.add(self._offset, index.mul(row, index.dim(self.context.problem.lhs.m)))
+        return index.add(self._offset, index.mul(row, self.row_stride()))
+
+    def row_stride(self) -> Index:
+        return self.context.index.dim(self.context.problem.lhs.m)
 
     def k_stride(self) -> Index:
         strides = self.context.problem.lhs.k
@@ -88,6 +95,9 @@ class LhsCopied(LhsLoader):
     def row_base(self, row: Index) -> Index:
         index = self.context.index
         return index.mul(index.sub(row, self._first), self._row_length)
+
+    def row_stride(self) -> Index:
+        return self._row_length
 
     def k_stride(self) -> Index:
         return 1

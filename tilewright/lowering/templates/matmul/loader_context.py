@@ -30,9 +30,9 @@ class LoaderContext:
         """One converted element."""
         return self.conversion.apply(self.source.load(offset))
 
-    def load_vector(self, offset: Index) -> ir.Value:
-        """`lanes` converted neighbours."""
-        return self.conversion.apply(self.source.load_vector(offset, self.lanes))
+    def load_vector(self, offset: Index, lanes: int | None = None) -> ir.Value:
+        """`lanes` converted neighbours, by default as many as fill a vector of the sums."""
+        return self.conversion.apply(self.source.load_vector(offset, lanes or self.lanes))
 
     def batch_offset(self, strides: Sequence[Dim], batch: Sequence[Index]) -> Index:
         """Elements from the start of a tensor to its part for this batch element."""

@@ -65,6 +65,7 @@ class MatmulLoops:
             first = index.mul(block, block_rows)
             end = index.min(index.add(first, block_rows), rows) if blocks != 1 else rows
             self.lhs.begin(batch, first, end, index.compare("ne", group, previous[0]))
+            self.kernel.begin_block(index.sub(end, first))
             self._panel(list(self.ranges), batch, panel, first, end)
             return [index.value(group)]
 
@@ -126,8 +127,8 @@ class MatmulLoops:
             extra = index.select(some, 1, 0)
         tall = index.add(full, extra)
         left = index.max(index.sub(rows, index.mul(tall, mr)), 0)
-        covering = self._height(left, smaller, rows)
-        short = index.ceildiv(left, covering)
+        covering = index.min(smaller[-1], rows) if self.kernel.takes_fewer_rows else self._height(left, smaller, rows)
+        short = index.ceildiv(left, index.max(covering, 1))
         tail_first = index.add(first, index.mul(tall, mr))
 
         def place(number: Index) -> list[ir.Value]:
@@ -140,7 +141,7 @@ class MatmulLoops:
             return index.values([row, height])
 
         def tile(number: ir.Value, held: list[ir.Value]) -> list[ir.Value]:
-            usable = [h for h in heights if not isinstance(rows, int) or h <= max(rows, 1)]
+            usable = [h for h in heights if not isinstance(rows, int) or h <= max(rows, heights[-1])]
             self._one_tile(columns, panel, held[0], held[1], usable, number, is_first, is_last)
             return place(index.add(number, 1))
 
@@ -184,7 +185,7 @@ class MatmulLoops:
                 if self.schedule.prefetch_results:
                     store.prefetch_rows(places)
                 kept = memory if is_first is not None else None
-                accumulators = kernel.accumulate(panel, places, kernel.start(rows, sides, kept, is_first))
+                accumulators = kernel.accumulate(panel, places, kernel.start(panel, rows, kept, is_first))
                 if memory is None:
                     store.store_registers(accumulators, places)
                 elif direct and is_last is not None:
@@ -198,7 +199,7 @@ class MatmulLoops:
         def choose(candidates: Sequence[int]) -> None:
             tallest, *others = candidates
             if others:
-                if_else(index.compare("eq", height, tallest), compute(tallest), lambda: choose(others))
+                if_else(index.compare("ge", height, tallest), compute(tallest), lambda: choose(others))
             else:
                 compute(tallest)()
 

@@ -10,6 +10,7 @@ from tilewright.lowering.templates.matmul.problem import MatmulProblem
 from tilewright.lowering.templates.matmul.recognize import recognize_matmul
 from tilewright.passes.schedules.attribute import read_schedule
 from tilewright.passes.schedules.matmul import MatmulSchedule, check_matmul_schedule
+from tilewright.passes.schedules.matmul_instructions import LAYOUTS, why_unfit
 from tilewright.targets import Target
 
 
@@ -47,11 +48,20 @@ def lower_matmul_kernel(function: ir.OpView, target: Target) -> ir.OpView:
 
 
 def _misfit(problem: MatmulProblem, schedule: MatmulSchedule) -> str | None:
-    """Why a legal schedule does not fit the kernel's right sides."""
+    """Why a legal schedule does not fit the kernel's element types and right sides."""
+    why = why_unfit(schedule.instruction, problem.rhs_dtype)
+    if why is not None:
+        return why
+    layout = LAYOUTS[problem.rhs_dtype][schedule.instruction]
+    if schedule.k_block % layout.group:
+        return f"blocks of {schedule.k_block} along k are not made of groups of {layout.group}"
     sides = max(len(columns.rhs) for columns in problem.columns)
     if sides > schedule.sides:
         return f"the kernel multiplies by {sides} right sides at once, the tile is for {schedule.sides}"
     for rhs in (rhs for columns in problem.columns for rhs in columns.rhs):
         if rhs.packed is not None and rhs.packed.nr != schedule.nr:
             return f"packed weights have panels of {rhs.packed.nr} columns, the tile {schedule.nr}"
+        if rhs.packed is not None and (rhs.packed.group, rhs.packed.lhs_offset) != (layout.group, layout.lhs_offset):
+            packed = f"groups of {rhs.packed.group} and sums for an offset of {rhs.packed.lhs_offset}"
+            return f"packed weights have {packed}, {schedule.instruction} reads groups of {layout.group} and {layout.lhs_offset}"
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from tilewright.lowering.templates.index_math import Index
 from tilewright.lowering.templates.matmul.lhs_loaders import LhsLoader
 from tilewright.lowering.templates.matmul.rhs_loaders import RhsLoader
 from tilewright.lowering.templates.memory import Flat
+from tilewright.passes.schedules.matmul_instructions import OperandLayout
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,16 @@ class MicroKernel(ABC):
     """
 
     in_registers: bool = True
+    takes_fewer_rows: bool = False
+    """Whether the lowest tile may be given fewer rows than its height."""
+    layout: OperandLayout
+    store_sums: Callable[[Flat, Index, int], None] | None = None
+    """Writes the sums of the columns of a panel behind its groups: `store_sums(flat, groups, nr)`; None where there are none."""
+
+    @property
+    @abstractmethod
+    def lanes(self) -> int:
+        """Of the vectors of accumulators that the epilogue reads."""
 
     @property
     @abstractmethod
@@ -47,21 +58,26 @@ class MicroKernel(ABC):
         """Rows of the tiles there is code for, tallest first."""
 
     @property
-    @abstractmethod
     def k_multiple(self) -> int:
         """Rows must be readable, and padded with zeros, to a multiple of this along k."""
+        return self.layout.group
 
     @abstractmethod
     def begin(self) -> None:
         """Once per call of the kernel, before all else."""
+
+    def begin_block(self, rows: Index) -> None:  # noqa: B027 (nothing to do is right for most)
+        """Once per unit of work, which has `rows` rows."""
 
     @abstractmethod
     def end(self) -> None:
         """Once per call of the kernel, after all else."""
 
     @abstractmethod
-    def start(self, rows: int, sides: int, kept: TileMemory | None, fresh: ir.Value | None) -> Any:
-        """Accumulators for `rows` rows: zeros, or what `kept` holds; with both, `fresh` (an i1) says when to begin with zeros."""
+    def start(self, panel: Panel, rows: int, kept: TileMemory | None, fresh: ir.Value | None) -> Any:
+        """Accumulators for `rows` rows of a panel: as they are before the first product, or what `kept` holds; with both, `fresh` (an
+        i1) says when to begin anew.
+        """
 
     @abstractmethod
     def accumulate(self, panel: Panel, rows: Sequence[Index], accumulators: Any) -> Any:

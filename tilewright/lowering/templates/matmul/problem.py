@@ -19,12 +19,16 @@ from tilewright.lowering.templates.views import Piece, StridedView, coalesce, no
 
 @dataclass(frozen=True)
 class Packed:
-    """A right side packed at compile time: panels `[ceildiv(n, nr)][ceildiv(k, group)][nr][group]`, padded with zeros."""
+    """A right side packed at compile time: panels `[ceildiv(n, nr)][ceildiv(k, group)][nr][group]`, padded with zeros.
+
+    With `lhs_offset` one more group behind each panel holds the sums of its columns (`dialects/tw/layouts.py`).
+    """
 
     k: Dim
     n: Dim
     nr: int
     group: int = 1
+    lhs_offset: int = 0
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def _rhs(matmul: ir.Operation, shape: tuple[Dim, ...]) -> Tensor | PackedTensor:
         n, k = tw.tensor_info(owner.operation.results[0]).shape
         if not tw.get(owner, "transposed"):
             n, k = k, n
-        return PackedTensor(ir.BlockArgument(panels).arg_number, info.dtype, Packed(k, n, nr, group))
+        return PackedTensor(ir.BlockArgument(panels).arg_number, info.dtype, Packed(k, n, nr, group, tw.get(owner, "lhs_offset") or 0))
     rhs = trace_source(value)
     if rhs is None:
         raise _unsupported(owner, "the right side of a matmul kernel must be an argument")

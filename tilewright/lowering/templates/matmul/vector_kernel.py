@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from tilewright.core.mlir import ir
 from tilewright.lowering.templates.control import for_loop, if_else
 from tilewright.lowering.templates.index_math import Index, IndexMath
-from tilewright.lowering.templates.matmul.instruction import VectorInstruction
+from tilewright.lowering.templates.matmul.instructions.dot_product import UnsignedDotProduct
+from tilewright.lowering.templates.matmul.instructions.vector_instruction import Operand, VectorInstruction
 from tilewright.lowering.templates.matmul.micro_kernel import MicroKernel, Panel, TileMemory
 from tilewright.lowering.templates.memory import Flat
 from tilewright.passes.schedules.matmul import MatmulSchedule
@@ -25,6 +26,12 @@ class VectorKernel(MicroKernel):
     def __init__(self, instruction: VectorInstruction, schedule: MatmulSchedule, index: IndexMath) -> None:
         self._instruction, self._schedule, self._index = instruction, schedule, index
         self._parts = schedule.nr // instruction.lanes
+        self.layout = instruction.layout
+        self.store_sums = instruction.store_sums if isinstance(instruction, UnsignedDotProduct) else None
+
+    @property
+    def lanes(self) -> int:
+        return self._instruction.lanes
 
     @property
     def heights(self) -> list[int]:
@@ -32,36 +39,38 @@ class VectorKernel(MicroKernel):
         mr = self._schedule.mr
         return [mr, *(1 << power for power in reversed(range(mr.bit_length())) if 1 << power < mr)]
 
-    @property
-    def k_multiple(self) -> int:
-        return self._instruction.group
-
     def begin(self) -> None:
         """Nothing to prepare."""
 
     def end(self) -> None:
         """Nothing to give back."""
 
-    def start(self, rows: int, sides: int, kept: TileMemory | None, fresh: ir.Value | None) -> Accumulators:
-        zero = self._instruction.zero()
-        zeros = [[[zero] * self._parts for _ in range(sides)] for _ in range(rows)]
+    def start(self, panel: Panel, rows: int, kept: TileMemory | None, fresh: ir.Value | None) -> Accumulators:
+        sides = len(panel.rhs)
         if kept is None:
-            return zeros
+            return self._begin(panel, rows)
         if fresh is None:
             return self._load(kept, rows, sides)
-        flat = _flatten(zeros)
-        chosen = if_else(fresh, lambda: flat, lambda: _flatten(self._load(kept, rows, sides)), [v.type for v in flat])
+        types = [self._instruction.vector_type()] * (rows * sides * self._parts)
+        chosen = if_else(fresh, lambda: _flatten(self._begin(panel, rows)), lambda: _flatten(self._load(kept, rows, sides)), types)
         return self._nest(chosen, rows, sides)
+
+    def _begin(self, panel: Panel, rows: int) -> Accumulators:
+        """Accumulators before the first product; all rows begin alike."""
+        step = self._instruction.lanes * self.layout.group
+        parts = range(0, self._parts * step, step)
+        row = [[self._instruction.start(r.flat, self._index.add(r.sums(), part)) for part in parts] for r in panel.rhs]
+        return [row for _ in range(rows)]
 
     def accumulate(self, panel: Panel, rows: Sequence[Index], accumulators: Accumulators) -> Accumulators:
         index, instruction, schedule = self._index, self._instruction, self._schedule
-        group, parts = instruction.group, self._parts
+        group, parts = self.layout.group, self._parts
         sides = len(panel.rhs)
         bases = [panel.lhs.row_base(row) for row in rows]
         lhs_stride = index.mul(panel.lhs.k_stride(), group)
 
         def one_step(step: Index, held: list[ir.Value]) -> list[ir.Value]:
-            right: list[ir.Value] = []
+            right: list[Operand] = []
             for loader in panel.rhs:
                 stride = loader.group_stride()
                 at = index.add(loader.base, index.mul(step, stride))

@@ -1,0 +1,77 @@
+"""Which matrix instructions multiply which element types, and how each wants its operands to lie in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tilewright.targets import MatrixInstruction, Target
+
+FMA = "fma"
+"""The name under which a schedule means the target's fused multiply-add of f32, to which narrower floats are widened."""
+
+
+@dataclass(frozen=True)
+class OperandLayout:
+    """How the operands of an instruction lie in memory, and what it adds up.
+
+    `lhs` is the element type of rows, `panels` that of panels which the compiler packs, `copied` that of panels packed when the kernel
+    runs, `acc` that of the sums. `group` neighbours along k lie side by side in a panel. Values of rows are stored with `lhs_offset`
+    added (for instructions that read them as unsigned); panels then carry the i32 sums that take it back. `efficiency` is the share
+    of the instruction's rate that is left beside the conversions it needs.
+    """
+
+    lhs: str
+    panels: str
+    copied: str
+    acc: str
+    group: int = 1
+    lhs_offset: int = 0
+    efficiency: float = 1.0
+
+
+LAYOUTS: dict[str, dict[str, OperandLayout]] = {
+    "f32": {FMA: OperandLayout("f32", "f32", "f32", "f32")},
+    "bf16": {
+        "vdpbf16ps": OperandLayout("bf16", "bf16", "bf16", "f32", 2),
+        "bfmmla": OperandLayout("bf16", "bf16", "bf16", "f32", 4),
+        "bfdot": OperandLayout("bf16", "bf16", "bf16", "f32", 2),
+        FMA: OperandLayout("f32", "bf16", "bf16", "f32", 2, efficiency=0.85),
+    },
+    "f16": {FMA: OperandLayout("f32", "f16", "f32", "f32", efficiency=0.8)},
+    "i8": {
+        "vpdpbusd": OperandLayout("i8", "i8", "i8", "i32", 4, lhs_offset=128),
+        "smmla": OperandLayout("i8", "i8", "i8", "i32", 8),
+        "sdot": OperandLayout("i8", "i8", "i8", "i32", 4),
+        "vpmaddwd": OperandLayout("i16", "i8", "i16", "i32", 2, efficiency=0.45),
+        "mla": OperandLayout("i32", "i8", "i32", "i32", efficiency=0.6),
+    },
+}
+"""Element type of a matmul's operands, name of an instruction: its layout. An instruction that is not here is not used."""
+
+
+def find_record(target: Target, name: str) -> MatrixInstruction | None:
+    """The record of `target` that a schedule's `instruction` names."""
+    if name == FMA:
+        return target.matrix_instruction("f32", "f32", "f32")
+    return next((record for record in target.matrix_instructions if record.name == name), None)
+
+
+def best_instruction(dtype: str, target: Target) -> str | None:
+    """The instruction for operands of `dtype` that does most products in a cycle of `target`; None where there is none."""
+    best: tuple[float, str] | None = None
+    for name, layout in LAYOUTS.get(dtype, {}).items():
+        record = find_record(target, name)
+        if record is None:
+            continue
+        rate = record.flops * (record.per_cycle or target.fma_units) * layout.efficiency
+        if best is None or rate > best[0]:
+            best = (rate, name)
+    return None if best is None else best[1]
+
+
+def why_unfit(name: str, dtype: str) -> str | None:
+    """Why instruction `name` cannot multiply operands of `dtype`; None if it can."""
+    known = LAYOUTS.get(dtype, {})
+    if name in known:
+        return None
+    return f"instruction {name!r} does not multiply {dtype}" + (f" ({', '.join(known)} do)" if known else "")
