@@ -27,8 +27,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from interleave import measure  # noqa: E402
-from matmul import filled  # noqa: E402
-from template_kernels import TemplateKernel, info  # noqa: E402
+from template_kernels import TemplateKernel, info, normal  # noqa: E402
 
 from tilewright.core.mlir import ir  # noqa: E402
 from tilewright.dialects import tw  # noqa: E402
@@ -62,6 +61,13 @@ CASES: dict[str, list[Case]] = {
     "bert": [Case(1, 12, 12, 512, 64, "padding")],
     "llama": [Case(1, 16, 16, 1024, 64, causal=True), Case(1, 8, 2, 1024, 128, causal=True)],
 }  # fmt: skip
+
+
+def filled(*shape: int, seed: int) -> np.ndarray:
+    """Normal data at a 64-byte boundary."""
+    array = level3_runner.aligned(shape, np.float32)
+    array[...] = normal(*shape, seed=seed)
+    return array
 
 
 def split(x: ir.Value, heads: int, size: int) -> ir.Value:

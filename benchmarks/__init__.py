@@ -1,0 +1,1 @@
+"""Benchmarks: Tilewright against other systems on one machine, in one run. They print ratios and write JSON; they are not tests."""

@@ -1,0 +1,124 @@
+"""Matmuls of Tilewright and other systems, in turn on one machine.
+
+    python -m benchmarks.matmul [--short] [--only GROUP] [--systems tilewright onednn] [--seconds 6] [--lock FILE]
+
+Every system gets the case with constant weights, is compiled or packed beforehand, and is checked against float64. All are called
+in turns of some milliseconds. Where rows are few, the weights of successive calls differ and together exceed the last-level cache.
+The arithmetic peak and the DRAM bandwidth are measured in the same turns. Written are JSON with all figures, and a plot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.status import Status
+
+from benchmarks.matmul import machine, operands, plot, systems
+from benchmarks.matmul.cases import Case, full, short
+from benchmarks.matmul.driver import ROOT, Driver, Result, wait_for_lock
+from benchmarks.matmul.rating import Row, make_row, rate
+from benchmarks.matmul.table import show
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.matmul", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--short", action="store_true", help="some cases of each group, below two minutes")
+    parser.add_argument("--only", action="append", metavar="TEXT", help="only cases whose group or label contains it")
+    parser.add_argument("--systems", nargs="+", choices=[n for n in systems.SYSTEMS if n != "ceilings"], help="only these")
+    parser.add_argument("--seconds", type=float, help="time for measuring each case (default: 1.2 for --short, else 6)")
+    parser.add_argument("--limit", type=float, default=240, help="seconds that a system may take to prepare a case (default: 240)")
+    parser.add_argument("--rotate-mb", type=int, help="weights to rotate over, in MB (default: 1.5 last-level caches, at most 1 GB)")
+    parser.add_argument("--schedules", type=Path, help="a file that `tilewright tune` wrote, for our matmuls")
+    parser.add_argument("--lock", type=Path, help="hold the lock on this file while a case is timed, not while it is compiled")
+    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results", help="folder for the JSON and the plot")
+    return parser.parse_args()
+
+
+def select(cases: list[Case], texts: list[str] | None) -> list[Case]:
+    """The cases whose group or label contains one of the texts. Raises SystemExit when there are none."""
+    chosen = [c for c in cases if not texts or any(t in c.group or t in c.label for t in texts)]
+    if not chosen:
+        groups = ", ".join(dict.fromkeys(c.group for c in cases))
+        raise SystemExit(f"no case contains {' or '.join(texts or [])}; groups: {groups}")
+    return chosen
+
+
+def run(case: Case, driver: Driver, lock: Path | None, schedules: Path | None) -> tuple[Row, dict[str, Result]]:
+    """Prepare and time one case."""
+    with tempfile.TemporaryDirectory(prefix="matmul-benchmark-") as folder:
+        operands.save(case, Path(folder))
+        if schedules is not None:
+            shutil.copyfile(schedules, Path(folder) / systems.SCHEDULES)
+        results = driver.prepare(case, Path(folder))
+        held = wait_for_lock(lock)
+        try:
+            driver.measure(case, results)
+        finally:
+            if held is not None:
+                held.close()
+    return make_row(case, results), results
+
+
+def row_json(row: Row, results: dict[str, Result]) -> dict[str, Any]:
+    """A row for the file: the case, everything measured, the verdicts."""
+    verdicts = [
+        {"quantity": v.bar.quantity, "at_least": v.bar.at_least, "measured": v.measured, "passes": v.passes, "text": v.text}
+        for v in rate(row)
+    ]
+    found = {
+        name: {"refused": r.refused, "kind": r.kind, "prepare_seconds": r.prepare_seconds, "variants": r.variants}
+        for name, r in results.items()
+    }
+    best = {name: {"variant": t.variant, "min_s": t.minimum, "median_s": t.median, "error": t.error, "cpus": t.cpus,
+                   "gflops": row.case.flops / t.median / 1e9, "of_peak": row.peak_part(t), "of_dram": row.dram_part(t)}
+            for name, t in row.timings.items()}  # fmt: skip
+    return {"case": row.case.to_json(), "best": best, "verdicts": verdicts, "all": found}
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    began = time.perf_counter()
+    versions = {name: systems.version(name) for name in systems.SYSTEMS}
+    chosen = [n for n in versions if versions[n] and (not arguments.systems or n in (*arguments.systems, "ceilings"))]
+    rotation = arguments.rotate_mb * 10**6 if arguments.rotate_mb else machine.rotation_bytes()
+    seconds = arguments.seconds or (1.2 if arguments.short else 6.0)
+    cases = select(short() if arguments.short else full(), arguments.only)
+    about: dict[str, Any] = machine.describe() | {"rotation_bytes": rotation, "seconds": seconds, "systems": versions}
+    console.print(f"{about['cpu']}, {about['target']}, {about['cpus']} CPUs, last-level cache {about['l3_bytes'] / 1e6:.0f} MB; "
+                  f"weights of few-row cases are rotated over {rotation / 1e6:.0f} MB; {len(cases)} cases")  # fmt: skip
+    rows: list[Row] = []
+    entries: list[dict[str, Any]] = []
+    with Status("", console=Console(stderr=True)) as status:
+        driver = Driver(chosen, rotation, seconds, arguments.limit, status.update)
+        try:
+            # Processes are kept while cases have the same threads and target.
+            for case in sorted(cases, key=lambda c: (c.target != "native", c.threads)):
+                row, results = run(case, driver, arguments.lock, arguments.schedules)
+                rows.append(row)
+                entries.append(row_json(row, results))
+        finally:
+            driver.close()
+    rows.sort(key=lambda row: cases.index(row.case))
+    show(console, rows, versions)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    path = arguments.output / f"matmul-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    path.write_text(json.dumps(about | {"wall_seconds": time.perf_counter() - began, "rows": entries}, indent=1) + "\n")
+    picture = path.with_suffix(".png")
+    drawn = systems.is_installed("matplotlib") and plot.draw(rows, picture, f"{about['cpu']}, {about['date']}")
+    console.print(
+        f"{path}, {picture if drawn else 'no plot (matplotlib is not installed, or no squares)'}; {time.perf_counter() - began:.0f} s"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""The process that one system runs in. It reads one JSON object a line from its input and answers with one a line.
+
+`{"do": "prepare", "case": ..., "folder": ..., "copies": n, "budget": s}` answers with the variants, each with its error against the
+reference, or with `refused` (not applicable, unsupported) and the reason. `{"do": "turn"}` times each variant once, for about the
+budget (see `Timer.turn`). What libraries print goes to the standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import gc
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.matmul import operands as operand_files
+from benchmarks.matmul.cases import from_json
+from benchmarks.matmul.systems import NotApplicable, System, Variant, create
+
+PR_SET_PDEATHSIG = 1
+WARM_UP = 0.004
+"""Seconds of untimed calls at the beginning of a turn (none for calls that take longer than that thrice): caches, translation
+buffers, clocks and sleeping threads are as another system left them."""
+TIMED_ONE_BY_ONE = 2e-5
+"""Seconds from which on the shortest call of a turn is known; the shortest of shorter ones is the mean of the turn."""
+
+
+class Timer:
+    """Calls one variant, with each copy of the weights in turn."""
+
+    def __init__(self, variant: Variant, budget: float) -> None:
+        self.variant = variant
+        self.next = 0
+        self.call()
+        seconds = min(self.timed_call() for _ in range(2))
+        self.repeats = max(1, round(budget / max(seconds, 1e-7)))
+        self.warm_up = 0 if seconds > 3 * WARM_UP else max(1, round(WARM_UP / max(seconds, 1e-7)))
+        self.expected = seconds * (self.repeats + self.warm_up)
+        self.one_by_one = seconds > TIMED_ONE_BY_ONE
+
+    def call(self) -> Any:
+        call = self.variant.calls[self.next]
+        self.next = (self.next + 1) % len(self.variant.calls)
+        return call()
+
+    def timed_call(self) -> float:
+        began = time.perf_counter()
+        self.call()
+        return time.perf_counter() - began
+
+    def turn(self) -> tuple[float, float, float]:
+        """Seconds of a call: the mean and the least. How many CPUs were busy."""
+        for _ in range(self.warm_up):
+            self.call()
+        busy, began = time.process_time(), time.perf_counter()
+        if self.one_by_one:
+            least = min(self.timed_call() for _ in range(self.repeats))
+        else:
+            least = float("inf")
+            for _ in range(self.repeats):
+                self.call()
+        seconds = time.perf_counter() - began
+        mean = seconds / self.repeats
+        return mean, min(mean, least), (time.process_time() - busy) / max(seconds, 1e-9)
+
+
+class Child:
+    """The system, and the timers of the case that was prepared last."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.timers: list[Timer] = []
+
+    def prepare(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.timers = []
+        gc.collect()
+        case, folder = from_json(request["case"]), Path(request["folder"])
+        try:
+            variants = self.system.prepare(case, operand_files.load(folder), request["copies"], folder)
+            errors = [self.error(variant, folder) for variant in variants]
+            self.timers = [Timer(variant, request["budget"]) for variant in variants]
+        except NotApplicable as reason:
+            return {"refused": str(reason), "kind": "not applicable"}
+        except Exception as error:  # Of any system: it is shown as its row.
+            return {"refused": f"{type(error).__name__}: {error}", "kind": "failed"}
+        described = [
+            {"name": t.variant.name, "work": t.variant.reported_work, "error": e, "seconds": t.expected}
+            for t, e in zip(self.timers, errors, strict=True)
+        ]
+        return {"variants": described}
+
+    def error(self, variant: Variant, folder: Path) -> float | None:
+        """The larger error of the first and the last copy."""
+        if variant.fetch is None:
+            return None
+        return max(operand_files.error_of(variant.fetch(call()), folder) for call in {variant.calls[0], variant.calls[-1]})
+
+    def turn(self) -> dict[str, Any]:
+        return {"turns": [timer.turn() for timer in self.timers]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("system")
+    parser.add_argument("threads", type=int)
+    arguments = parser.parse_args()
+    # A stopped process would outlive a parent that was killed.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    child = Child(create(arguments.system, arguments.threads))
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer = child.prepare(request) if request["do"] == "prepare" else child.turn()
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
