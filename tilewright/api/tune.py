@@ -28,6 +28,7 @@ from tilewright.dialects import tw
 from tilewright.frontend.program import Program
 from tilewright.passes.schedules.attribute import read_schedule
 from tilewright.passes.schedules.database import ScheduleDatabase, read_database
+from tilewright.runtime.tile_permission import require_tile_permission
 from tilewright.targets import Target, find
 from tilewright.targets.detect import read_host
 from tilewright.tuning.candidate_program import CandidateCompiler
@@ -101,7 +102,8 @@ def tune(
 
 
 def check_target(target: Target) -> None:
-    """Raises UnsupportedError when this machine cannot run, and so cannot time, the code of `target`."""
+    """Raises UnsupportedError when this machine cannot run, and so cannot time, the code of `target`, and IncompatibleError when the
+    system does not let this process use its instructions."""
     host = read_host()
     missing = sorted(set(target.requires) - host.flags)
     if target.is_gpu or target.arch != host.arch or missing:
@@ -109,6 +111,7 @@ def check_target(target: Target) -> None:
         raise UnsupportedError(
             f"code for {target.name} cannot be timed on this machine", why=why, remedy="run `tilewright tune` on such a machine"
         )
+    require_tile_permission(target.requires, target.name)
 
 
 def level2_module(source: Program | Path, options: CompileOptions, progress: Progress, pool: WorkerPool) -> ir.Module:
@@ -151,7 +154,7 @@ def _tune_all(
         share = 0.5 * (1 / len(rest) + subject.operations / max(1, sum(s.operations for s in rest)))
         progress.phase("tune", f"{subject.name} ({number + 1} of {len(subjects)})")
         with tempfile.TemporaryDirectory(prefix="tilewright-tune-") as directory:
-            measurer = Measurer(subject, Path(directory), options.threads, cold_bytes)
+            measurer = Measurer(subject, compiler.target, Path(directory), options.threads, cold_bytes)
             search = Search(subject, compiler, measurer, _source(subject, options.threads), progress.step)
             outcome = search.run(monotonic() + max(LEAST_SECONDS, left) * share)
         result.outcomes.append(outcome)

@@ -12,6 +12,7 @@ from pathlib import Path
 from tilewright.core.diagnostics import WorkerError
 from tilewright.core.isolation import Death, Finished, run_isolated
 from tilewright.core.symbolic import parse, to_expr
+from tilewright.targets import Target
 from tilewright.tuning.candidate_program import CandidateProgram
 from tilewright.tuning.operands import OperandFiles
 from tilewright.tuning.subject import Subject, Values
@@ -52,9 +53,10 @@ class Measurement:
 
 @dataclass
 class Measurer:
-    """Times candidates of one kernel. `directory` takes the files of operands and code."""
+    """Times candidates of one kernel for `target`. `directory` takes the files of operands and code."""
 
     subject: Subject
+    target: Target
     directory: Path
     threads: int
     cold_bytes: int
@@ -129,7 +131,18 @@ class Measurer:
         self._files.forget(
             [file for program in timed for file in program.weights] + [f for c in self._cases(programs[0]) for f in c.inputs]
         )
-        request = TimingRequest(timed, self._cases(programs[0]), self.threads, self.cold_bytes, seconds, rounds, drop, str(state))
+        request = TimingRequest(
+            timed,
+            self._cases(programs[0]),
+            self.threads,
+            self.cold_bytes,
+            seconds,
+            rounds,
+            drop,
+            str(state),
+            self.target.name,
+            self.target.requires,
+        )
         task = functools.partial(time_programs, request)
         outcome = run_isolated(task, timeout_s=seconds * 2 + self.allowance_s, method="spawn")
         for program in timed:

@@ -19,6 +19,7 @@ import numpy as np
 from tilewright.core.diagnostics import ToolchainError
 from tilewright.runtime.loader import load_shared_object
 from tilewright.runtime.openmp import OpenMP, find_openmp
+from tilewright.runtime.tile_permission import require_tile_permission
 from tilewright.runtime.workspace import ALIGNMENT, Plan, Workspace
 
 SAMPLE_S = 2e-4
@@ -55,7 +56,7 @@ class TimedProgram:
 
 @dataclass(frozen=True)
 class TimingRequest:
-    """Programs to compare; the first is the reference.
+    """Programs for `target`, which requires the CPU flags `requires`, to compare; the first is the reference.
 
     Weights are rotated over copies of `cold_bytes` in all, so that they come from where they come from in the whole program. Rounds are
     made until `seconds` have passed (until twice that, for the first `SCREENING_ROUNDS`), at most `rounds`; after the first ones, programs
@@ -70,6 +71,8 @@ class TimingRequest:
     rounds: int
     drop: float
     state: str
+    target: str
+    requires: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class ProgramTimes:
 
 def time_programs(request: TimingRequest, report: Callable[[object], None]) -> list[ProgramTimes]:
     """Compare and time the programs of a request. `report` gets the number of each round."""
+    require_tile_permission(request.requires, request.target)
     state: Any = np.memmap(request.state, np.int64, "r+", shape=(1,))
     weights = _Weights(request.cold_bytes)
     runners: dict[int, _Runner] = {}
@@ -221,6 +225,8 @@ def _difference(results: list[list[np.ndarray]], expected: list[list[np.ndarray]
             finite = wanted[np.isfinite(wanted)]
             scale = float(np.max(np.abs(finite), initial=1e-30))
             if not np.allclose(actual, wanted, rtol=0, atol=TOLERANCES[dtype] * scale, equal_nan=True):
+                if not np.array_equal(np.isnan(actual), np.isnan(wanted)):
+                    return "a result is not written or NaN where that of the rule's schedule is a number"
                 worst = float(np.nanmax(np.abs(actual - wanted))) / scale
                 return f"a result differs from that of the rule's schedule by {worst:.1e} of its largest element"
     return None

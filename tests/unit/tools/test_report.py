@@ -13,7 +13,7 @@ from tilewright.tools.report import bytes_text, kernel_tables, summary, text_tab
 def kernel(**changes: Any) -> dict[str, Any]:
     base = {
         "name": "matmul_gelu_0", "kind": "matmul", "calls": 6, "ops": ["matmul", "pointwise", "pointwise"],
-        "flops": "768*d0", "bytes": "4*d0", "slow_path": None, "cached": False, "seconds": {"lower": 0.25, "llvm": 0.5},
+        "flops": "768*d0", "bytes": "4*d0", "slow_path": None, "cached": False, "schedule": {"source": "tuned:d0=128"}, "seconds": {"lower": 0.25, "llvm": 0.5},
     }  # fmt: skip
     return base | changes
 
@@ -38,11 +38,19 @@ REPORT: dict[str, Any] = {
 def test_kernels() -> None:
     lines = kernel_tables(REPORT).splitlines()
     assert lines[1] == "cpu:znver5: 2 kernels, called 8 times"
-    assert lines[2].split() == ["kernel", "kind", "calls", "operations", "bytes", "made", "of", "compiled", "in"]
-    assert "matmul, pointwise x2" in lines[4] and lines[4].endswith("0.75 s")
+    assert lines[2].split() == ["kernel", "kind", "calls", "operations", "bytes", "made", "of", "schedule", "compiled", "in"]
+    assert "matmul, pointwise x2  tuned:d0=128" in lines[4] and lines[4].endswith("0.75 s")
     assert lines[5].endswith("cached")
     assert lines[6] == "slow path in softmax_0: no vector form of erf"
     assert lines[7] == "arena of 4096*s0 bytes: 4.1 KB at the smallest sizes, 524.3 KB at the largest"
+
+
+def test_what_came_of_a_database_of_schedules() -> None:
+    found = {"file": "s.json", "entries": 3, "used": 1, "other_targets": {"cpu:znver4": 2}}
+    target = {**REPORT["targets"][0], "schedules": found}
+    assert "s.json: 3 entries for cpu:znver5, used by 1 kernels\ns.json: not used for cpu:znver5: 2 for cpu:znver4\n" in kernel_tables(
+        {"targets": [target]}
+    )
 
 
 def test_a_report_without_targets() -> None:
