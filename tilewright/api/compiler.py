@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import time
@@ -13,8 +14,10 @@ from typing import Any
 from tilewright.api.assemble import manifest_structure, write_artifact
 from tilewright.api.device import compile_for_device, device_entry, refuse_artifact
 from tilewright.api.phases import ORDER, Phase, find_phase, pipeline
+from tilewright.api.precision import lowered_entries, measured_error
 from tilewright.api.progress import Progress
 from tilewright.api.report import decomposed_entries, kernel_entries, memory_entry
+from tilewright.api.sample_inputs import SampleInputs, random_inputs
 from tilewright.codegen.cache import CompileCache
 from tilewright.codegen.compile_program import ProgramCode
 from tilewright.codegen.compile_program import compile_program as generate_code
@@ -61,6 +64,8 @@ class Compilation:
         self.seconds: list[tuple[str, float]] = []
         self.passes: list[tuple[str, float]] = []
         self.dumps = 0
+        self.lowered: list[dict[str, str]] = []
+        """The ops whose precision was lowered."""
 
     def timed(self, phase: Phase, detail: str, work: Callable[[], Any]) -> Any:
         self.progress.phase(phase.value, detail)
@@ -80,7 +85,7 @@ class Compilation:
         return chosen
 
     def run_passes(self, module: ir.Module, phase: Phase, target: Target | None) -> None:
-        text = pipeline(phase, target)
+        text = pipeline(phase, target, precision=self.options.precision)
         if not text:
             return
         timing = Timing()
@@ -109,11 +114,13 @@ def compile_program(
     progress: Progress | None = None,
     pool: WorkerPool | None = None,
     prior_seconds: Sequence[tuple[str, float]] = (),
+    inputs: SampleInputs | None = None,
 ) -> CompileResult:
     """Compile a level 1 program (or, with `compile_from`, a module of a later phase) for all targets of the options.
 
     `output` is the artifact's path; it may be None when `compile_to` stops before. A `pool` that was started earlier saves its
-    start-up time. `prior_seconds` are phases that the caller timed (the import), shown first in the report.
+    start-up time. `prior_seconds` are phases that the caller timed (the import), shown first in the report. With another precision than
+    f32, the error that it brings is measured on `inputs`, by default random ones.
     """
     last = find_phase(options.compile_to) if options.compile_to else Phase.ARTIFACT
     first = find_phase(options.compile_from) if options.compile_from else Phase.IMPORT
@@ -124,6 +131,12 @@ def compile_program(
     if last is Phase.ARTIFACT:
         manifest_structure(program.output_structure)  # refuses what it cannot hold, before anything is compiled
     _check_level(program, first)
+    if options.precision != "f32" and ORDER.index(first) > ORDER.index(Phase.SIMPLIFY):
+        raise InputError(
+            f"the precision {options.precision} cannot be chosen from {first.value} on",
+            why=f"it is applied in the phase {Phase.SIMPLIFY.value}",
+            remedy="begin with simplify or before, or leave the precision out",
+        )
     _make_dump_directory(options)
     targets = [find(name) for name in options.targets or ("native",)]
     if last.has_ir and len(targets) > 1 and ORDER.index(last) >= ORDER.index(Phase.FUSE):
@@ -132,8 +145,10 @@ def compile_program(
     pool = pool or WorkerPool(options.effective_jobs, options.effective_worker_timeout_s)
     compilation = Compilation(program, options, progress or Progress(), pool)
     compilation.seconds += prior_seconds
+    # What the phases make of a program takes the place of the program: the f32 form is kept aside.
+    reference = _copy(program) if options.precision != "f32" and last is Phase.ARTIFACT else None
     try:
-        return _run(compilation, targets, first, last, output)
+        return _run(compilation, targets, first, last, output, reference, inputs)
     finally:
         compilation.progress.finish()
         if own_pool:
@@ -163,8 +178,19 @@ def _make_dump_directory(options: CompileOptions) -> None:
         ) from problem
 
 
+def _copy(program: Program) -> Program:
+    with program.context:
+        return dataclasses.replace(program, module=ir.Module.parse(_text(program.module)))
+
+
 def _run(
-    compilation: Compilation, targets: Sequence[Target], first: Phase, last: Phase, output: str | os.PathLike[str] | None
+    compilation: Compilation,
+    targets: Sequence[Target],
+    first: Phase,
+    last: Phase,
+    output: str | os.PathLike[str] | None,
+    reference: Program | None,
+    inputs: SampleInputs | None,
 ) -> CompileResult:
     program = compilation.program
     module = program.module
@@ -174,6 +200,7 @@ def _run(
         if begin <= ORDER.index(Phase.SIMPLIFY) <= end:
             with weight_values.provided(program.weights):
                 compilation.run_passes(module, Phase.SIMPLIFY, None)
+            compilation.lowered = lowered_entries(module)
             compilation.dump("simplify", module)
         if end <= ORDER.index(Phase.SIMPLIFY):
             return CompileResult(None, _text(module), _report(compilation, []), compilation.seconds)
@@ -197,6 +224,8 @@ def _run(
         report["targets"] += devices
         if last is Phase.ARTIFACT:
             assert output is not None
+            if reference is not None:
+                report["precision"]["error"] = _measure(compilation, compiled, Path(output), reference, inputs)
             compilation.timed(Phase.ARTIFACT, "", lambda: write_artifact(output, program, [c.code for c in compiled], report))
         report["phases"] = [{"name": name, "seconds": seconds} for name, seconds in compilation.seconds]
         return CompileResult(Path(output) if output and last is Phase.ARTIFACT else None, None, report, compilation.seconds)
@@ -243,8 +272,29 @@ def _compile_device(compilation: Compilation, module: ir.Module, target: Target,
     return device_entry(module, code)
 
 
+def _measure(
+    compilation: Compilation, compiled: Sequence[CompiledTarget], output: Path, reference: Program, inputs: SampleInputs | None
+) -> dict[str, Any]:
+    """The error against the f32 form of the program, which is compiled for it; its kernels are cached like all others."""
+    options = compilation.options
+    plain = dataclasses.replace(options, precision="f32", dump_dir=None, print_ir_after_all=False, print_ir_after_change=False)
+    inputs = inputs or random_inputs(reference)
+
+    def write_lowered(path: Path) -> None:
+        write_artifact(path, compilation.program, [c.code for c in compiled], None)
+
+    def write_reference(path: Path, target: str) -> None:
+        compile_program(reference, path, dataclasses.replace(plain, targets=(target,)), pool=compilation.pool)
+
+    compilation.progress.phase("error", inputs.source)
+    began = time.perf_counter()
+    error = measured_error(output.parent, write_lowered, write_reference, inputs)
+    compilation.seconds.append(("error", time.perf_counter() - began))
+    return error
+
+
 def _report(compilation: Compilation, compiled: Sequence[CompiledTarget]) -> dict[str, Any]:
-    return {
+    report: dict[str, Any] = {
         "model": compilation.program.origin,
         "targets": [
             {
@@ -259,6 +309,9 @@ def _report(compilation: Compilation, compiled: Sequence[CompiledTarget]) -> dic
         "passes": [{"name": name, "seconds": seconds} for name, seconds in compilation.passes],
         "unsupported": [],
     }
+    if compilation.options.precision != "f32":
+        report["precision"] = {"matmul": compilation.options.precision, "changed": compilation.lowered}
+    return report
 
 
 def _text(module: ir.Module) -> str:

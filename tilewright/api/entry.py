@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tilewright.api.compiler import compile_program
+from tilewright.api.sample_inputs import SampleInputs
 from tilewright.api.sources import to_program
 from tilewright.core.diagnostics import InputError
 from tilewright.core.options import CompileOptions
@@ -26,6 +27,7 @@ def compile(
     target: str | Sequence[str] | None = None,
     output: str | os.PathLike[str] | None = None,
     threads: int | None = None,
+    precision: str | None = None,
     options: CompileOptions | None = None,
 ) -> LoadedProgram:
     """Compile a program and load it: the result is called like the module.
@@ -33,7 +35,8 @@ def compile(
     `source` is an `ExportedProgram`, a `torch.nn.Module` (with example `args`, `kwargs` and torch.export's `dynamic_shapes`), or the
     path of a `.pt2`. `target` is one name of `tilewright targets` or several; the default is this
     machine, or what `options` say. The artifact is kept when `output` names a file, else it
-    lives as long as the result. `threads` as in `tilewright.load`.
+    lives as long as the result. `threads` as in `tilewright.load`. `precision="bf16"` computes f32 matmuls on operands rounded to bf16;
+    the artifact's report has the error that this brings, measured on the example arguments where they are given, else on random inputs.
 
         model = tilewright.compile(module, (x,), dynamic_shapes={"x": {0: Dim("batch")}})
         y = model(x)
@@ -46,13 +49,16 @@ def compile(
             remedy="from tilewright.core.options import CompileOptions; options=CompileOptions(jobs=2), for example",
         )
     chosen = _with_targets(options or CompileOptions(), target)
+    if precision is not None:
+        chosen = dataclasses.replace(chosen, precision=precision)
     program = to_program(source, args, kwargs, dynamic_shapes)
+    inputs = None if args is None else SampleInputs("the example arguments", tuple(args), dict(kwargs or {}))
     if output is not None:
-        compile_program(program, output, chosen)
+        compile_program(program, output, chosen, inputs=inputs)
         return load(output, threads=threads)
     with tempfile.TemporaryDirectory(prefix="tilewright-") as directory:
         path = Path(directory) / "program.tw"
-        compile_program(program, path, chosen)
+        compile_program(program, path, chosen, inputs=inputs)
         return load(path, threads=threads)  # what is mapped stays valid after the file is gone
 
 

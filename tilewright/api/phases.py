@@ -34,7 +34,7 @@ ORDER: tuple[Phase, ...] = tuple(Phase)
 
 _DESCRIPTIONS = {
     Phase.IMPORT: "the exported program as tw ops (level 1)",
-    Phase.SIMPLIFY: "constants folded, patterns recovered, dead code removed (level 1)",
+    Phase.SIMPLIFY: "constants folded, patterns recovered, dead code removed, the precision asked for (level 1)",
     Phase.FUSE: "ops grouped into kernels, equal kernels shared (level 2)",
     Phase.SCHEDULE: "a schedule on every kernel, weights laid out for it (level 2)",
     Phase.PLAN: "results placed in the arena (end of level 2)",
@@ -43,7 +43,7 @@ _DESCRIPTIONS = {
 }
 
 COMMON: dict[Phase, tuple[str, ...]] = {
-    Phase.SIMPLIFY: ("tw-simplify", "tw-recover"),
+    Phase.SIMPLIFY: ("tw-simplify", "tw-recover", "tw-lower-precision{matmul=$precision}"),
 }
 """Pipelines before a target matters."""
 
@@ -62,10 +62,11 @@ CUDA: dict[Phase, tuple[str, ...]] = {
 _BY_KIND = {"cpu": CPU, "cuda": CUDA}
 
 
-def pipeline(phase: Phase, target: Target | None) -> str:
+def pipeline(phase: Phase, target: Target | None, precision: str = "f32") -> str:
     """The pipeline of a phase as text, empty for phases that are not passes. `target` is None before targets matter."""
     table = COMMON if target is None else _BY_KIND[target.kind]
-    return ",".join(table.get(phase, ())).replace("$target", "" if target is None else target.name)
+    text = ",".join(table.get(phase, ()))
+    return text.replace("$target", "" if target is None else target.name).replace("$precision", precision)
 
 
 def find_phase(name: str) -> Phase:

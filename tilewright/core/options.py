@@ -85,7 +85,8 @@ class CompileOptions:
 
     `targets` are target names as of `tilewright targets`; empty means this machine. `compile_to` and `compile_from` are phase
     names, both inclusive. The IR is verified after each phase, with `verify_each` after each pass. `fast_math` allows the faster,
-    less exact forms of the transcendental functions. `schedules` is a file that `tilewright tune` wrote.
+    less exact forms of the transcendental functions, `precision` (of `PRECISIONS`) says what f32 matmuls are computed in. `schedules` is a
+    file that `tilewright tune` wrote.
     `worker_timeout_s` is per task of a worker; None takes the environment's.
     """
 
@@ -101,6 +102,7 @@ class CompileOptions:
     verify_each: bool = False
     worker_timeout_s: float | None = None
     fast_math: bool = False
+    precision: str = "f32"
     schedules: Path | None = None
 
     def __post_init__(self) -> None:
@@ -108,6 +110,8 @@ class CompileOptions:
             raise InputError(f"jobs is {self.jobs}, it must be at least 1")
         if self.worker_timeout_s is not None and not self.worker_timeout_s > 0:
             raise InputError(f"worker_timeout_s is {self.worker_timeout_s}, it must be above 0")
+        if self.precision not in PRECISIONS:
+            raise InputError(f"there is no precision {self.precision!r}", remedy=f"take one of {', '.join(PRECISIONS)}")
 
     @property
     def effective_jobs(self) -> int:

@@ -51,6 +51,7 @@ Examples:
   tilewright compile model.pt2 -o model.tw --target cpu:x86-64-v3 --target cpu:znver5
   tilewright compile model.pt2 -o model.tw --report report.json --timing
   tilewright compile model.pt2 --compile-to fuse                  prints the IR after that phase
+  tilewright compile model.pt2 -o model.tw --precision bf16 --inputs batch.npz --report report.json
   tilewright compile plan.mlir --compile-from plan --weights model.pt2 -o model.tw
 
 \b
@@ -103,6 +104,12 @@ def compile_(
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes. Default: the CPUs of this process.")] = None,
     cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Use the compile cache.")] = True,
     fast_math: Annotated[bool, typer.Option("--fast-math", help="Use faster, less exact exp, tanh, erf and the like.")] = False,
+    precision: Annotated[
+        str, typer.Option("--precision", metavar="f32|bf16", help="What f32 matmuls multiply; their sums stay f32. Default: f32, exact.")
+    ] = "f32",
+    inputs: Annotated[
+        Path | None, typer.Option("--inputs", metavar="FILE", help="A .npz of the inputs on which the error of --precision is measured.")
+    ] = None,
     compile_to: Annotated[str | None, typer.Option("--compile-to", metavar="PHASE", help="Stop after this phase.")] = None,
     compile_from: Annotated[str | None, typer.Option("--compile-from", metavar="PHASE", help="Begin with this phase (for .mlir).")] = None,
     report: Annotated[
@@ -137,8 +144,9 @@ def compile_(
         verify_each=verify_each,
         worker_timeout_s=timeout,
         fast_math=fast_math,
+        precision=precision,
     )
-    run_compile(CompileRequest(model, output, weights, trust, report, verbose), options)
+    run_compile(CompileRequest(model, output, weights, trust, report, verbose, inputs), options)
 
 
 @app.command(epilog=RUN_EPILOG)

@@ -37,6 +37,7 @@ class CompileRequest:
     trust: bool
     report: Path | None
     verbose: bool
+    inputs: Path | None = None
 
 
 def run_compile(request: CompileRequest, options: CompileOptions) -> None:
@@ -71,7 +72,7 @@ class _CompiledBefore:
 
         self._cache = CompileCache(environment().cache_dir) if options.use_cache else None
         state = request.model.stat()
-        what = f"{request.model.resolve()} {state.st_size} {state.st_mtime_ns} {options.targets} {options.fast_math}"
+        what = f"{request.model.resolve()} {state.st_size} {state.st_mtime_ns} {options.targets} {options.fast_math} {options.precision}"
         self._key = cache_key("model", toolchain_fingerprint(), what)
         self.found = self._cache is not None and self._cache.get(self._key) is not None
 
@@ -93,9 +94,11 @@ def _check(request: CompileRequest, options: CompileOptions) -> None:
         raise InputError("--compile-to codegen writes no output", remedy="--dump-dir has the code of each kernel; leave out -o")
     if request.output is not None and request.output.is_dir():
         raise InputError(f"cannot write {request.output}", why="it is a directory", remedy="name a file in it, such as model.tw")
-    for file in (request.model, request.weights):
+    for file in (request.model, request.weights, request.inputs):
         if file is not None and not file.is_file():
             raise InputError(f"there is no file {file}")
+    if request.inputs is not None and options.precision == "f32":
+        raise InputError("--inputs goes with --precision", why="they are what its error is measured on", remedy="--precision bf16")
     if request.model.suffix != ".mlir":
         if request.weights is not None:
             raise InputError("--weights goes with a .mlir file", remedy="a .pt2 file holds its weights")
@@ -118,8 +121,10 @@ def _compile(request: CompileRequest, options: CompileOptions, progress: Progres
     else:
         program = _read_pt2(request.model, request.trust, timed)
     from tilewright.api.compiler import compile_program
+    from tilewright.api.sample_inputs import read_inputs
 
-    return compile_program(program, request.output, options, progress, pool, seconds)
+    inputs = None if request.inputs is None else read_inputs(request.inputs, program)
+    return compile_program(program, request.output, options, progress, pool, seconds, inputs)
 
 
 def _read_pt2(path: Path, trust: bool, timed: Callable[[str, Callable[[], Any]], Any]) -> Program:
@@ -158,13 +163,15 @@ def _report_unsupported(request: CompileRequest, error: UnsupportedError) -> Non
 
 
 def _present(request: CompileRequest, options: CompileOptions, result: CompileResult, total: float) -> None:
-    from tilewright.tools.report import kernel_tables, summary, timing_tables
+    from tilewright.tools.report import kernel_tables, precision_summary, summary, timing_tables
 
     if result.ir_text is not None:
         _write_ir(request.output, result.ir_text)
     if request.report is not None:
         _write_report(request.report, result.report)
         print(kernel_tables(result.report), end="", file=sys.stderr)
+    elif "precision" in result.report:
+        print(f"note: {precision_summary(result.report['precision'])}", file=sys.stderr)
     if options.timing:
         print(timing_tables(result.report, total), end="", file=sys.stderr)
     if result.path is not None and (request.verbose or sys.stderr.isatty()):

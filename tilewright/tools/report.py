@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ def bytes_text(count: int) -> str:
 
 def kernel_tables(report: Mapping[str, Any]) -> str:
     """For each target a table of its kernels, the slow paths that were taken, and the planned memory."""
-    return "".join(_target_text(target) for target in report.get("targets", ()))
+    text = "".join(_target_text(target) for target in report.get("targets", ()))
+    return text + (_precision_text(report["precision"]) if "precision" in report else "")
 
 
 def _target_text(target: Mapping[str, Any]) -> str:
@@ -56,6 +58,47 @@ def _target_text(target: Mapping[str, Any]) -> str:
         low, high = (bytes_text(target[f"arena_bytes_{which}"]) for which in ("smallest", "largest"))
         lines.append(f"arena of {target['arena_bytes']} bytes: {low} at the smallest sizes, {high} at the largest\n")
     return "".join(lines)
+
+
+def _precision_text(precision: Mapping[str, Any]) -> str:
+    """The ops of lower precision, equal places counted, and the error of every output."""
+    counts = Counter(entry["source"] or "an unknown place" for entry in precision["changed"])
+    lines = [f"\n{precision_summary(precision)}\n"]
+    lines += [f"  {source}{f' ({count} times)' if count > 1 else ''}\n" for source, count in counts.items()]
+    outputs = precision.get("error", {}).get("outputs", ())
+    if not outputs:
+        return "".join(lines)
+    rows = [(o["name"], _number(o.get("max_error")), _number(o.get("largest")), _error_text(o)) for o in outputs]
+    return "".join([*lines, "\n", text_table(("output", "largest error", "largest value", "error"), rows, right=(1, 2))])
+
+
+def precision_summary(precision: Mapping[str, Any]) -> str:
+    """One line: how many ops were changed, and the largest error of an output."""
+    head = f"{len(precision['changed'])} matmuls on {precision['matmul']} operands"
+    error = precision.get("error")
+    if error is None:
+        return head
+    if not error["measured"]:
+        return f"{head}; error not measured: {error['why']}"
+    worst = max(error["outputs"], key=_badness, default=None)
+    return f"{head}; on {error['inputs']}, against f32: {'no outputs' if worst is None else _error_text(worst)}"
+
+
+def _badness(output: Mapping[str, Any]) -> tuple[float, float]:
+    relative = output.get("max_relative_error", output.get("different", 0) / max(1, output["elements"]))
+    return float(output.get("not_finite_in_one", 0)), float("inf") if relative is None else relative
+
+
+def _error_text(output: Mapping[str, Any]) -> str:
+    if "different" in output:
+        return f"{output['different']} of {output['elements']} elements differ"
+    relative = output["max_relative_error"]
+    text = "of 0" if relative is None else f"{relative:.1e} of the largest value"
+    return text + (f", {output['not_finite_in_one']} elements finite in one only" if output["not_finite_in_one"] else "")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
 
 
 def _runs(ops: Sequence[str]) -> str:
