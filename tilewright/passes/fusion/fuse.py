@@ -21,6 +21,9 @@ class Fuse(Pass):
     matmul takes its pointwise epilogue; movement is folded into its consumer where the consumer can read or write by strides. What
     is cheap (constants, iota, unit reshapes) is copied into every kernel that uses it. Weights and other reshapes stay outside.
 
+    Matmuls of one left side share a kernel, which reads it once, where their products meet in a pointwise op (a gated product), and
+    where they compute the same from other weights (queries, keys and values), each with its own epilogue and result.
+
     Before: `%1 = "tw.matmul"(%x, %w)`, `%2 = "tw.pointwise"(%1, %b)`
     After: `%2 = "tw.kernel"(%x, %w, %b) ({ ...both, "tw.yield"(...) })`
     """

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tilewright.core.mlir import ir
 from tilewright.dialects import tw
+from tilewright.passes.fusion.matmuls import has_vector_code, merging_pays, products_meet
 from tilewright.passes.fusion.rules import (
     Role,
     Shape,
@@ -50,6 +51,7 @@ class Grouping:
         self.returned = set(ops[-1].operands) if ops else set()
         for op in ops[:-1]:
             self._place(op)
+        self._merge_products()
         for op in reversed(ops[:-1]):
             if op in self.pending and self._needs_own_kernel(op):
                 self._new_group(op, closed=True)
@@ -123,17 +125,16 @@ class Grouping:
             if group in other.ancestors:
                 other.ancestors |= added
 
-    def _makes_cycle(self, op: ir.Operation, group: Group) -> bool:
-        """True when an operand of `op` depends on `group` through something outside it."""
+    def _makes_cycle(self, op: ir.Operation, groups: Sequence[Group]) -> bool:
+        """True when an operand of `op` depends on one of `groups`, which are or become one, through something outside them."""
         for value in op.operands:
             owner = value.owner
-            direct = not isinstance(owner, ir.Block) and self.member.get(owner.operation) is group
-            if direct:
+            if not isinstance(owner, ir.Block) and self.member.get(owner.operation) in groups:
                 continue
             for behind in self._groups_behind(value):
-                if group in behind.ancestors:
+                if any(group in behind.ancestors for group in groups):
                     return True
-                if behind is group and not self._only_copies_between(value, group):
+                if behind in groups and not self._only_copies_between(value, behind):
                     return True
         return False
 
@@ -150,20 +151,59 @@ class Grouping:
         return value not in self.returned and len(list(value.uses)) == 1
 
     def _join_epilogue(self, op: ir.Operation) -> bool:
-        """A pointwise op becomes part of an anchor's epilogue when it is the only user of the anchor's result and has its shape."""
+        """A pointwise op becomes part of an anchor's epilogue when it is the only user of the anchor's result and has its shape.
+
+        Where it is that of two matmuls of one left side, as in a gated product, both become one group.
+        """
         if tw.short_name(op) != "pointwise" or len(op.results) != 1:
             return False
+        found: list[Group] = []
         for value in op.operands:
             owner = value.owner
             group = None if isinstance(owner, ir.Block) else self.member.get(owner.operation)
-            if group is None or group.anchor != "matmul" or group.closed or not self._single_use(value):
+            if group is None or group.anchor != "matmul" or group.closed or group in found or not self._single_use(value):
                 continue
-            if owner.operation != group.ops[-1] or tw.tensor_info(value).shape != domain_of(op):
-                continue
-            if len(group.ops) < self.max_ops and not self._makes_cycle(op, group):
-                self._join(op, group)
-                return True
-        return False
+            if tw.tensor_info(value).shape == domain_of(op) and len(group.ops) < self.max_ops and not self._makes_cycle(op, [group]):
+                found.append(group)
+        if not found:
+            return False
+        group, *others = found
+        for other in others:
+            if self._is_gate(group, other, op):
+                group = self._merge(other, group)
+                break
+        self._join(op, group)
+        return True
+
+    def _is_gate(self, group: Group, other: Group, op: ir.Operation) -> bool:
+        """Whether `op`, which uses results of both groups of one matmul, makes one kernel of them with one range of columns."""
+        return (
+            self._fit_together(group, other, 1)
+            and products_meet(group.ops, other.ops)
+            and has_vector_code([op])
+            and not self._makes_cycle(op, [group, other])
+        )
+
+    def _merge_products(self) -> None:
+        """Groups around matmuls of one left side become one, each with its own epilogue and results."""
+        self._find_ancestors()
+        candidates = [group for group in self.groups if group.anchor == "matmul"]
+        while candidates:
+            group, *rest = candidates
+            form = list(group.ops)
+            taken = [other for other in rest if merging_pays(form, other.ops) and self._merge_if_fits(group, other)]
+            candidates = [other for other in rest if other not in taken]
+
+    def _merge_if_fits(self, group: Group, other: Group) -> bool:
+        if not self._fit_together(group, other, 0):
+            return False
+        self._merge(other, group)
+        return True
+
+    def _fit_together(self, group: Group, other: Group, more: int) -> bool:
+        """Whether two groups and `more` ops are few enough for one kernel, and neither depends on the other."""
+        few = len(group.ops) + len(other.ops) + more <= self.max_ops
+        return few and group not in other.ancestors and other not in group.ancestors
 
     def _casts_for_matmuls(self, op: ir.Operation) -> bool:
         """True for a cast that matmuls alone use, as an operand: each converts while it loads."""
@@ -191,7 +231,7 @@ class Grouping:
             return False
         chosen: Group | None = None
         for group in sorted(self._producers(op), key=self.groups.index, reverse=True):
-            if not group.is_loop or group.closed or not self._reads_rows_of(op, group) or self._makes_cycle(op, group):
+            if not group.is_loop or group.closed or not self._reads_rows_of(op, group) or self._makes_cycle(op, [group]):
                 continue
             fitted = merged_domain(group.domain or (), domain, group.has_rows or rows)
             if fitted is None:
@@ -256,7 +296,7 @@ class Grouping:
                 and all(self._single_use(r) for r in last.results)
                 and all(self._used_inside(o, group) for o in group.ops[:-1])
                 and self._reads_rows_of(op, group)
-                and not self._makes_cycle(op, group)
+                and not self._makes_cycle(op, [group])
             )
             if movable and tw.short_name(op) == "reduce":
                 self._join(op, group)
@@ -299,10 +339,10 @@ class Grouping:
         """Movement is folded into anchors that read operands by strides, and into loops when rows stay contiguous; casts into matmuls."""
         if group.anchor is None:
             return keeps_last_dim(op)
-        anchor = group.ops[0]
         if role_of(op) is Role.POINTWISE:
             return group.anchor == "matmul"
-        return tw.short_name(op) == "transpose" and keeps_last_dim(op) and op.results[0] in self._read_by(anchor)
+        read = (self._read_by(anchor) for anchor in group.ops if role_of(anchor) is Role.ANCHOR)
+        return tw.short_name(op) == "transpose" and keeps_last_dim(op) and any(op.results[0] in values for values in read)
 
     def _read_by(self, anchor: ir.Operation) -> set[ir.Value]:
         """The operands of an anchor, and what is behind the casts that it takes in."""
