@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tilewright.codegen.kernel_task import Clock, compile_context
+from tilewright.codegen.kernel_task import Clock, compile_context, save_llvm_ir
 from tilewright.codegen.ptx import compile_ptx
 from tilewright.codegen.ptxas import assemble
 from tilewright.codegen.task import Report
@@ -43,6 +43,7 @@ def compile_device_kernel(text: str, settings: Mapping[str, Any], report: Report
         clock.enter("translate")
         llvm_ir = translate(gpu_module)
         dumps["llvm.ll"] = llvm_ir
+    save_llvm_ir(llvm_ir, settings)
     clock.enter("llvm")
     ptx = compile_ptx(llvm_ir, target, settings.get("opt_level", 3))
     result: dict[str, Any] = {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from tilewright.codegen.function_attributes import hide_definitions
 from tilewright.codegen.llvm_object import compile_object
 from tilewright.codegen.task import LOWER_KERNEL, Report, resolve
+from tilewright.core.diagnostics import InputError
 from tilewright.core.mlir import ir, new_context
 from tilewright.dialects import tw
 from tilewright.lowering.lower_kernel import TEMPLATES
@@ -94,6 +96,17 @@ def compile_context() -> ir.Context:
     return context
 
 
+def save_llvm_ir(llvm_ir: str, settings: Mapping[str, Any]) -> None:
+    """Write what LLVM is about to compile to the file that the setting `llvm_ir_file` names, if any. Raises InputError."""
+    path = settings.get("llvm_ir_file")
+    if path is None:
+        return
+    try:
+        Path(path).write_text(llvm_ir)
+    except OSError as error:
+        raise InputError("the LLVM IR cannot be written", where=path, why=error.strerror or str(error)) from error
+
+
 def _to_object(module: ir.Module, target: Target, settings: Mapping[str, Any], clock: Clock, exports: Any) -> dict[str, Any]:
     dumps: dict[str, str] = {}
     if settings.get("dumps"):
@@ -102,6 +115,7 @@ def _to_object(module: ir.Module, target: Target, settings: Mapping[str, Any], c
     lower_to_llvm(module)
     clock.enter("translate")
     llvm_ir = hide_definitions(translate(module), frozenset(exports))
+    save_llvm_ir(llvm_ir, settings)
     clock.enter("llvm")
     done = compile_object(
         llvm_ir,

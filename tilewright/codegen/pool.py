@@ -28,9 +28,12 @@ PRELOAD = ("tilewright.codegen.kernel_task",)
 _GRACE_S = 5.0
 """How long a worker that closed its pipe may take to end."""
 
+_START_S = 60.0
+"""How long a worker may take to begin a task: on a busy machine most of it goes into importing the compiler."""
+
 
 class WorkerPool:
-    """`jobs` worker processes; each task may take `timeout_s` seconds.
+    """`jobs` worker processes; each task may take `timeout_s` seconds from when its worker begins it.
 
     `start` returns at once and lets the workers import the compiler in the background; `submit` starts them if need be. Use it as a
     context manager, or call `close`, which kills what still runs.
@@ -89,7 +92,7 @@ class WorkerPool:
                 if item is not None:
                     item[1].cancel()
         for worker in self._workers:
-            worker.stop()
+            worker.kill()
         for _ in threads:
             self._queue.put(None)
         for thread in threads:
@@ -136,26 +139,31 @@ class _Worker:
             options = [argument for name in self._preload for argument in ("--preload", name)]
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tilewright.codegen.worker", *options],
+                bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
             )
+            assert self._process.stdin is not None
+            # A worker that hangs while it starts reads no task, and a large one does not fit into the pipe.
+            os.set_blocking(self._process.stdin.fileno(), False)
             return self._process, written
 
     def run(self, task: Task, timeout_s: float) -> Any:
         """Do one task. Raises the task's own error, or WorkerError when the process died or took too long."""
         process, written_before = self.ensure_running()
-        assert process.stdin is not None
-        phase = "start"
+        phase, limit_s = "start", _START_S
         payload = pickle.dumps(task)
         try:
-            reader = _Reader(process, time.monotonic() + timeout_s)
-            process.stdin.write(LENGTH.pack(len(payload)) + payload)
-            process.stdin.flush()
+            channel = _Channel(process, time.monotonic() + limit_s)
+            channel.write(LENGTH.pack(len(payload)) + payload)
             while True:
-                kind, value = reader.next()
-                if kind == "phase":
+                kind, value = channel.next()
+                if kind == "begin":
+                    limit_s = timeout_s
+                    channel.deadline = time.monotonic() + limit_s
+                elif kind == "phase":
                     phase = value
                 elif kind == "result":
                     return value
@@ -164,19 +172,25 @@ class _Worker:
                 else:
                     raise _failure(task, phase, "failed by an unexpected exception", value)
         except TimeoutError:
-            death = self._bury(timeout_s, written_before)
-        except (EOFError, OSError, ValueError):  # ValueError: `stop` closed the pipe in the meantime.
+            death = self._bury(limit_s, written_before)
+        except (EOFError, OSError):
             death = self._bury(None, written_before)
         if self._stopped:
             raise WorkerError("the worker pool was closed", where=task.name)
         raise _failure(task, phase, f"made its worker stop: it {death}", death.evidence)
 
-    def stop(self) -> None:
-        """Kill the process for good."""
+    def kill(self) -> None:
+        """Kill the process for good, from any thread. The manager, which may be reading from the pipe, calls `stop`."""
         with self._lock:
             self._stopped = True
             if self._process is not None:
                 self._process.kill()
+
+    def stop(self) -> None:
+        """Kill the process and free what belongs to it."""
+        self.kill()
+        with self._lock:
+            if self._process is not None:
                 self._process.wait()
                 for pipe in (self._process.stdin, self._process.stdout):
                     if pipe is not None:
@@ -209,13 +223,23 @@ class _Worker:
         return Death(-code if code < 0 else None, code if code >= 0 else None, timeout_s, text)
 
 
-class _Reader:
-    """Messages from a worker's pipe until a deadline."""
+class _Channel:
+    """Messages to and from a worker until a deadline, on the monotonic clock."""
 
     def __init__(self, process: subprocess.Popen[bytes], deadline: float) -> None:
-        assert process.stdout is not None
-        self._pipe = process.stdout.fileno()
-        self._deadline = deadline
+        assert process.stdin is not None and process.stdout is not None
+        self._tasks = process.stdin.fileno()
+        self._replies = process.stdout.fileno()
+        self.deadline = deadline
+
+    def write(self, data: bytes) -> None:
+        """Send `data`. Raises BrokenPipeError when the worker is gone and TimeoutError when it does not read until the deadline."""
+        left = memoryview(data)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._tasks, selectors.EVENT_WRITE)
+            while left:
+                self._wait(selector)
+                left = left[os.write(self._tasks, left) :]
 
     def next(self) -> tuple[str, Any]:
         """The next message. Raises EOFError when the worker is gone and TimeoutError at the deadline."""
@@ -225,19 +249,22 @@ class _Reader:
     def _read(self, size: int) -> bytes:
         data = bytearray()
         with selectors.DefaultSelector() as selector:
-            selector.register(self._pipe, selectors.EVENT_READ)
+            selector.register(self._replies, selectors.EVENT_READ)
             while len(data) < size:
-                left = self._deadline - time.monotonic()
-                if left <= 0 or not selector.select(left):
-                    raise TimeoutError
+                self._wait(selector)
                 try:
-                    chunk = os.read(self._pipe, size - len(data))
+                    chunk = os.read(self._replies, size - len(data))
                 except OSError as error:
                     raise EOFError from error
                 if not chunk:
                     raise EOFError
                 data += chunk
         return bytes(data)
+
+    def _wait(self, selector: selectors.BaseSelector) -> None:
+        left = self.deadline - time.monotonic()
+        if left <= 0 or not selector.select(left):
+            raise TimeoutError
 
 
 def _failure(task: Task, phase: str, what: str, evidence: str) -> WorkerError:

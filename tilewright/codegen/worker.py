@@ -1,7 +1,8 @@
 """A process that compiles: `python -m tilewright.codegen.worker`. MLIR and LLVM may crash or hang in it, and only it dies.
 
 It reads pickled tasks from standard input and writes pickled messages to what was standard output, each after its length in
-8 bytes. The pickles come from our own processes only. With `--replay FILE` it runs a reproducer's task in this process instead.
+8 bytes. The pickles come from our own processes only. With `--replay FILE` it runs a reproducer's task in this process instead;
+`--emit-llvm FILE` then writes the LLVM IR just before LLVM gets it, which is what a report to LLVM needs.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import dataclasses
 import importlib
 import os
 import pickle
@@ -47,12 +49,16 @@ def receive(pipe: BinaryIO) -> Any:
 
 
 def serve(tasks: BinaryIO, replies: BinaryIO) -> None:
-    """Do tasks until `tasks` ends. Replies: ("phase", name) any number of times, then ("result", value) or ("error", error or text)."""
+    """Do tasks until `tasks` ends.
+
+    Replies: ("begin", None), ("phase", name) any number of times, then ("result", value) or ("error", error or text).
+    """
     while True:
         try:
             task: Task = receive(tasks)
         except EOFError:
             return
+        send(replies, ("begin", None))
         try:
             reply = ("result", task.run(lambda name: send(replies, ("phase", name))))
         except TilewrightError as error:
@@ -62,10 +68,14 @@ def serve(tasks: BinaryIO, replies: BinaryIO) -> None:
         send(replies, reply)
 
 
-def replay(path: Path) -> int:
+def replay(path: Path, emit_llvm: Path | None = None) -> int:
     """Run the task of a reproducer here. Returns the exit code."""
+    # Python's handler runs between bytecodes: native code that hangs would make the process deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         task = read_task(path)
+        if emit_llvm is not None:
+            task = dataclasses.replace(task, settings={**task.settings, "llvm_ir_file": str(emit_llvm)})
         print(f"running {task.name} by {task.function}", file=sys.stderr)
         task.run(lambda name: print(f"phase: {name}", file=sys.stderr, flush=True))
     except TilewrightError as error:
@@ -83,12 +93,15 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line of the worker."""
     parser = argparse.ArgumentParser(prog="python -m tilewright.codegen.worker")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="run the task in a reproducer file and exit")
+    parser.add_argument("--emit-llvm", type=Path, metavar="FILE", help="with --replay: write the LLVM IR before LLVM compiles it")
     parser.add_argument(
         "--preload", action="append", default=[], metavar="MODULE", help="import before the first task, and call its warm_up if it has one"
     )
     options = parser.parse_args(arguments)
     if options.replay is not None:
-        return replay(options.replay)
+        return replay(options.replay, options.emit_llvm)
+    if options.emit_llvm is not None:
+        parser.error("--emit-llvm goes with --replay")
     # Native code may print to standard output; the channel must stay clean.
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -16,6 +16,8 @@ from tilewright.core.options import environment
 
 _TITLE = "// Tilewright reproducer: "
 _SETTINGS = "// settings: "
+_COMMAND = "// run it again: "
+_REMEDY = "a reproducer is written after a crash, or by --dump-reproducer"
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def write_reproducer(reproducer: Reproducer, path: Path, tool: Sequence[str]) ->
     """Write `reproducer` to `path`. Returns the command that runs it, where `tool` is how the opt tool is started."""
     command = replay_command(path, tool)
     settings = {k: v for k, v in dataclasses.asdict(reproducer).items() if k not in ("ir", "failure")}
-    header = f"{_TITLE}{' '.join(reproducer.failure.split())}\n// run it again: {command}\n{_SETTINGS}{json.dumps(settings)}\n"
+    header = f"{_TITLE}{' '.join(reproducer.failure.split())}\n{_COMMAND}{command}\n{_SETTINGS}{json.dumps(settings)}\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(header + reproducer.ir)
@@ -64,8 +66,9 @@ def read_reproducer(text: str, where: str) -> Reproducer:
     lines = text.split("\n")
     title = next((line for line in lines[:1] if line.startswith(_TITLE)), None)
     settings = next((line for line in lines[:8] if line.startswith(_SETTINGS)), None)
-    remedy = "a reproducer is written after a crash, or by --dump-reproducer"
     if title is None or settings is None:
+        command = next((line.removeprefix(_COMMAND) for line in lines[:8] if line.startswith(_COMMAND)), None)
+        remedy = f"run what the file names: {command}" if command else _REMEDY
         raise InputError("the file is not a reproducer", where=where, why=f"it does not begin with '{_TITLE.strip()}'", remedy=remedy)
     try:
         fields = json.loads(settings.removeprefix(_SETTINGS))
@@ -78,4 +81,4 @@ def read_reproducer(text: str, where: str) -> Reproducer:
             pass_modules=tuple(str(m) for m in fields["pass_modules"]),
         )
     except (ValueError, KeyError, TypeError) as problem:
-        raise InputError("the settings of the reproducer are damaged", where=where, why=repr(problem), remedy=remedy) from problem
+        raise InputError("the settings of the reproducer are damaged", where=where, why=repr(problem), remedy=_REMEDY) from problem

@@ -100,6 +100,24 @@ def test_a_hanging_task_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert pool.submit(task("echo", value=1)).result() == (TEXT, 1)
 
 
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_a_worker_that_hangs_while_it_starts_is_killed(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the task does not fit into the pipe that the worker does not read."""
+    monkeypatch.setenv("TILEWRIGHT_REPRODUCER_DIR", str(tmp_path))
+    monkeypatch.setattr("tilewright.codegen.pool._START_S", 1.0)
+    with WorkerPool(1, timeout_s=30, preload=("hanging_import",)) as pool:
+        with pytest.raises(WorkerError, match="did not finish within 1 s and was killed") as caught:
+            pool.submit(Task("large", "worker_tasks:echo", " " * size, {"value": 1})).result()
+        assert caught.value.where == "large, phase start"
+
+
+def test_the_start_of_a_worker_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TILEWRIGHT_REPRODUCER_DIR", str(tmp_path))
+    with WorkerPool(1, timeout_s=0.2, preload=("slow_import",)) as pool:
+        large = "x" * (1 << 20)
+        assert pool.submit(Task("first", "worker_tasks:echo", large, {"value": 1})).result() == (large, 1)
+
+
 def test_a_killed_worker_is_an_error(pool: WorkerPool) -> None:
     pid = pool.submit(task("process_id", seconds=0)).result()
     future = pool.submit(task("process_id", seconds=20))
