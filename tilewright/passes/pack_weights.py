@@ -71,7 +71,7 @@ def _pack_operand(matmul: ir.Operation, argument: ir.Value, schedule: MatmulSche
     n, k = info.shape if transposed else reversed(info.shape)
     assert isinstance(n, int) and isinstance(k, int)
     operand = tw.tensor_info(matmul.operands[1]).dtype
-    why = why_unfit(schedule.instruction, operand)
+    why = why_unfit(schedule.instruction, operand, k)
     if why is not None:
         raise VerifyError(
             "a weight cannot be packed for the schedule of its kernel",

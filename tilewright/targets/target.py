@@ -61,6 +61,11 @@ class MatrixInstruction:
             raise ValueError(f"{self.name}: the accumulator must be in registers")
 
     @property
+    def tile(self) -> bool:
+        """Whether operands are two-dimensional tile registers of one thread."""
+        return self.threads == 1 and self.m >= 16 and not self.broadcast
+
+    @property
     def flops(self) -> int:
         """Multiplications and additions of one execution."""
         return 2 * self.m * self.n * self.k

@@ -88,7 +88,7 @@ def _dot(name: str, feature: str, bits: int, k: int, lhs: str, rhs: str, acc: st
 
 def _tile(name: str, feature: str, k: int, lhs: str, rhs: str, acc: str) -> MatrixInstruction:
     """An AMX instruction on tiles of 16 rows of 64 bytes; `k` neighbours of a column of `rhs` lie together in groups of 32 bits."""
-    return MatrixInstruction(name, 16, 16, k, lhs, rhs, acc, 16 * 64 * 8, (1, 1, 1), feature=feature)
+    return MatrixInstruction(name, 16, 16, k, lhs, rhs, acc, 16 * 64 * 8, (1, 1, 1), feature=feature, per_cycle=1 / 16)
 
 
 def _madd(bits: int) -> MatrixInstruction:

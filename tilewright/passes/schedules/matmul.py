@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tilewright.passes.schedules.matmul_instructions import FMA, find_record
-from tilewright.targets import MatrixInstruction, Target
+from tilewright.passes.schedules.tile_registers import why_no_fit
+from tilewright.targets import Target
 
 KIND = "matmul"
 LARGEST_BLOCK = 512
@@ -23,7 +24,8 @@ class MatmulSchedule:
     of `mr`; k into blocks of `k_block` (0: not split); the loop over k is unrolled `unroll` times; `prefetch_rhs` is how many steps of
     k ahead the right side is prefetched (0: not); `prefetch_results` asks for the lines of a tile's results before its k loop. `rhs`
     is `packed` where the compiler packs the right side into panels of `nr` columns and `plain` where it does not. `instruction` names
-    the target's record that multiplies, or `fma`.
+    the target's record that multiplies, or `fma`. `copy_lhs` copies the rows of a block next to each other even where they could be
+    read in place.
     """
 
     mr: int
@@ -36,6 +38,7 @@ class MatmulSchedule:
     rhs: str = "plain"
     instruction: str = FMA
     sides: int = 1
+    copy_lhs: bool = False
     source: str = "rule:dense"
 
     def attributes(self) -> dict[str, Any]:
@@ -65,8 +68,12 @@ def check_matmul_schedule(schedule: MatmulSchedule, target: Target) -> str | Non
         return f"a tile of {schedule.mr} x {schedule.nr} is not made of whole vectors of {lanes} lanes"
     if schedule.sides < 1:
         return f"sides = {schedule.sides} is out of range"
-    needed = registers_needed(schedule, record, lanes)
-    if needed > target.vector_registers:
+    needed = registers_needed(schedule, target)
+    if record.tile:
+        why = why_no_fit(schedule.mr, schedule.nr, schedule.sides, record)
+        if why is not None:
+            return why
+    elif needed > target.vector_registers:
         tile = f"{schedule.mr} x {schedule.nr}" + (f" for {schedule.sides} right sides" if schedule.sides > 1 else "")
         return f"a tile of {tile} needs {needed} vector registers, {target.name} has {target.vector_registers}"
     if schedule.mb < schedule.mr or schedule.mb % schedule.mr:
@@ -80,10 +87,11 @@ def check_matmul_schedule(schedule: MatmulSchedule, target: Target) -> str | Non
     return None
 
 
-def registers_needed(schedule: MatmulSchedule, record: MatrixInstruction, lanes: int) -> int:
+def registers_needed(schedule: MatmulSchedule, target: Target) -> int:
     """Vector registers that a tile holds at once: its accumulators, one operand of a step, and one vector of the other."""
-    if record.m == 2:  # Blocks of two rows by two columns; the pairs of rows are held while the columns stream by.
+    record = find_record(target, schedule.instruction)
+    if record is not None and record.m == 2:  # Blocks of two rows by two columns; pairs of rows are held while the columns stream by.
         pairs = -(-schedule.mr // 2)
         return pairs * (schedule.nr // record.n) * schedule.sides + pairs + 1
-    vectors = schedule.nr // lanes * schedule.sides
+    vectors = schedule.nr // target.vector_lanes(32) * schedule.sides
     return schedule.mr * vectors + vectors + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tilewright.core.mlir import ir
+from tilewright.core.symbolic import Dim
 from tilewright.dialects import tw
 
 ACCUMULATORS = {"f32": "f32", "bf16": "f32", "f16": "f32", "i8": "i32"}
@@ -40,6 +41,12 @@ def column_ranges(function: ir.OpView) -> list[ColumnRange]:
         owner.matmuls = sorted({*owner.matmuls, *found}, key=lambda op: order[op])
         owner.results.append(position)
     return ranges
+
+
+def inner_size(matmul: ir.Operation) -> Dim:
+    """The size that a `tw.matmul` contracts."""
+    shape = tw.tensor_info(matmul.operands[0]).shape
+    return shape[-2] if tw.get(matmul, "transpose_lhs") else shape[-1]
 
 
 def cast_source(value: ir.Value) -> ir.Value:

@@ -9,9 +9,10 @@ from typing import Any
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim, to_expr
 from tilewright.dialects import tw
-from tilewright.passes.schedules.matmul import LARGEST_BLOCK, MatmulSchedule
-from tilewright.passes.schedules.matmul_instructions import best_instruction
-from tilewright.passes.schedules.matmul_kernel import column_ranges
+from tilewright.passes.schedules.matmul import LARGEST_BLOCK, MatmulSchedule, registers_needed
+from tilewright.passes.schedules.matmul_instructions import FMA, LAYOUTS, OperandLayout, best_instruction, find_record
+from tilewright.passes.schedules.matmul_kernel import column_ranges, inner_size
+from tilewright.passes.schedules.matmul_tiles import tile_schedule
 from tilewright.targets import Target
 
 FMA_LATENCY = 4
@@ -20,6 +21,9 @@ LOADS_PER_CYCLE = 2
 LOAD_COST, STEP_COST, UNEVEN_COST = 0.1, 0.6, 0.01
 """Measured: cycles that a load costs beside full multiply-add units, that a step of k costs whatever its size (it favours large
 tiles), and the share lost when heights do not divide the usual numbers of rows."""
+PANEL_COST = 0.3
+"""Measured: cycles that a vector costs besides when it comes from the second-level cache, which the first one's size makes the rule for
+panels of several right sides: tall tiles read them less often. With 16 rows they are 1.3 times as fast as wide ones."""
 WITHOUT_VECTOR_CODE = ("arith.remf", "math.fpowi", "math.ipowi")
 """Ops that LLVM would replace by library calls."""
 MAX_VECTORS = 4
@@ -51,8 +55,14 @@ def choose_matmul_schedule(function: ir.OpView, target: Target) -> dict[str, Any
             rows = to_expr(rows) * size
     widest = max((tw.tensor_info(c.matmuls[0].results[0]).shape[-1] for c in ranges), key=lambda n: n if isinstance(n, int) else 0)
     sides = max(len(columns.matmuls) for columns in ranges)
-    schedule = dense_schedule(rows, widest, target, tw.symbols_of(function), sides)
-    schedule = dataclasses.replace(schedule, instruction=instruction)
+    record = find_record(target, instruction)
+    if record is not None and record.tile:
+        element_bytes = record.bits[record.rhs] // 8
+        schedule = tile_schedule(rows, widest, inner_size(matmuls[0]), record, element_bytes, target, tw.symbols_of(function), sides)
+        return dataclasses.replace(schedule, rhs="packed" if packed else "plain").attributes()
+    layout = LAYOUTS[rhs.dtype][instruction]
+    schedule = dense_schedule(rows, widest, target, tw.symbols_of(function), sides, layout)
+    schedule = _fitted(dataclasses.replace(schedule, instruction=instruction), target)
     if packed:
         schedule = dataclasses.replace(schedule, rhs="packed", prefetch_rhs=PREFETCH_STEPS)
     return schedule.attributes()
@@ -60,7 +70,17 @@ def choose_matmul_schedule(function: ir.OpView, target: Target) -> dict[str, Any
 
 def _choose_instruction(matmul: ir.Operation, target: Target) -> str | None:
     """The instruction for the operands' types; None where the template has none."""
-    return best_instruction(tw.tensor_info(matmul.operands[1]).dtype, target)
+    return best_instruction(tw.tensor_info(matmul.operands[1]).dtype, inner_size(matmul), target)
+
+
+def _fitted(schedule: MatmulSchedule, target: Target) -> MatmulSchedule:
+    """The tile of multiply-adds made lower where the schedule's instruction needs more registers, or pairs of rows."""
+    record = find_record(target, schedule.instruction)
+    assert record is not None
+    mr = schedule.mr
+    while mr > 1 and (mr % record.m or registers_needed(dataclasses.replace(schedule, mr=mr), target) > target.vector_registers):
+        mr -= 1
+    return dataclasses.replace(schedule, mr=mr, mb=-(-schedule.mb // mr) * mr)
 
 
 def _is_covered(op: ir.Operation) -> bool:
@@ -79,26 +99,30 @@ def _is_weight(function: ir.OpView, value: ir.Value) -> bool:
     return "tw.weight" in ir.DictAttr(attributes[ir.BlockArgument(value).arg_number])
 
 
-def dense_schedule(m: Dim, n: Dim, target: Target, ranges: Mapping[str, tuple[int, int]], sides: int = 1) -> MatmulSchedule:
+def dense_schedule(
+    m: Dim, n: Dim, target: Target, ranges: Mapping[str, tuple[int, int]], sides: int = 1, layout: OperandLayout = LAYOUTS["f32"][FMA]
+) -> MatmulSchedule:
     """The tile of least estimated time for `m` rows (at their most) and `n` columns of each of `sides` right sides, from register
     count and lanes alone.
 
-    Per step of k, a tile of `mr` rows and `v` vectors takes the longest of its multiply-adds, its loads and the latency of one
-    accumulator; columns of padding count, rows of padding too where `m` is known to be small.
+    Per step of k, a tile of `mr` rows and `v` vectors takes the longest of its multiply-adds (with what `layout` says that the
+    operands of the instruction need besides), its loads and the latency of one accumulator; columns of padding count, rows of padding too where `m` is known to be small.
     """
     lanes = target.vector_lanes(32)
     most_rows = max(1, to_expr(m).bounds(ranges)[1])
     columns = n if isinstance(n, int) else None
     best: tuple[float, int, int] | None = None
     for vectors in range(sides, MAX_VECTORS + 1, sides):
-        tallest = (target.vector_registers - vectors - 1) // vectors
+        tallest = (target.vector_registers - layout.rhs_registers * vectors - layout.spare_registers - 1) // vectors
         heights = {h for h in (tallest, 1, 2, 4, 8) if 1 <= h <= min(tallest, MAX_ROWS)}
         for mr in heights:
             rows = min(mr, most_rows)
             width = vectors // sides * lanes
             panels = -(-columns // width) if columns else 1 / width
             loads = rows + vectors
-            cycles = max(rows * vectors / target.fma_units, loads / LOADS_PER_CYCLE, FMA_LATENCY) + LOAD_COST * loads + STEP_COST
+            issued = (layout.instructions * rows + layout.conversions) * vectors
+            streamed = PANEL_COST * vectors * (sides - 1)
+            cycles = max(issued / target.fma_units, loads / LOADS_PER_CYCLE, FMA_LATENCY) + LOAD_COST * loads + STEP_COST + streamed
             tiles = -(-most_rows // mr) if most_rows <= 2 * mr else most_rows / mr
             uneven = 0.0 if mr & (mr - 1) == 0 else UNEVEN_COST
             candidate = (panels * tiles * cycles * (1 + uneven), -mr, vectors)

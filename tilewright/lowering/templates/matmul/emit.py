@@ -15,7 +15,8 @@ from tilewright.lowering.templates.matmul.loops import ColumnRange, MatmulLoops,
 from tilewright.lowering.templates.matmul.problem import MatmulProblem
 from tilewright.lowering.templates.matmul.rhs_copied import select_rhs_loader
 from tilewright.lowering.templates.matmul.select_kernel import select_micro_kernel
-from tilewright.lowering.templates.memory import Scratch, scratch_view
+from tilewright.lowering.templates.matmul.tile_kernel import CONFIGURATION_BYTES
+from tilewright.lowering.templates.memory import Flat, Scratch, scratch_view
 from tilewright.passes.schedules.matmul import MatmulSchedule
 from tilewright.targets import Target
 
@@ -37,14 +38,18 @@ def emit_matmul(
 
     def emit(body: KernelBody) -> tuple[Dim, Dim]:
         index, scratch = body.index, Scratch()
-        kernel = select_micro_kernel(schedule, target, problem.rhs_dtype, index)
+
+        def configuration() -> Flat:
+            return scratch_view(body.scratch, scratch.reserve(CONFIGURATION_BYTES, "i8"), "i8", index)
+
+        kernel = select_micro_kernel(schedule, target, problem.rhs_dtype, index, configuration)
         layout, lanes = kernel.layout, kernel.lanes
 
         def context(buffer: int, conversion: Conversion) -> LoaderContext:
             return LoaderContext(problem, index, body.inputs[buffer], body.scratch, lanes, conversion)
 
         left = context(problem.lhs.buffer, Conversion(problem.lhs.dtype, problem.lhs_dtype, layout.lhs, layout.lhs_offset))
-        lhs = select_lhs_loader(left, scratch, schedule.mb, kernel.k_multiple)
+        lhs = select_lhs_loader(left, scratch, schedule.mb, kernel.k_multiple, schedule.copy_lhs)
         ranges: list[ColumnRange] = []
         for columns, epilogue in zip(problem.columns, epilogues, strict=True):
             store = EpilogueStore(

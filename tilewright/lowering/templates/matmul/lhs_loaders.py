@@ -137,13 +137,13 @@ class LhsCopied(LhsLoader):
         for_loop(index, 0, rows, 1, pad_row)
 
 
-def select_lhs_loader(context: LoaderContext, scratch: Scratch, block: int, k_multiple: int = 1) -> LhsLoader:
-    """In place where k is contiguous, a multiple of `k_multiple` and of the type that is multiplied, else copied once per block of
+def select_lhs_loader(context: LoaderContext, scratch: Scratch, block: int, k_multiple: int, copy: bool) -> LhsLoader:
+    """In place where the schedule allows it and k is contiguous, a multiple of `k_multiple` and of the type that is multiplied, else copied once per block of
     rows.
     """
     problem = context.problem
     k_strides = problem.lhs.k
     whole = k_multiple == 1 or (isinstance(problem.k, int) and problem.k % k_multiple == 0)
-    if whole and context.conversion.is_identity and len(k_strides) <= 1 and (not k_strides or k_strides[0] in (0, 1)):
+    if not copy and whole and context.conversion.is_identity and len(k_strides) <= 1 and (not k_strides or k_strides[0] in (0, 1)):
         return LhsInPlace(context)
     return LhsCopied(context, scratch, block, k_multiple)

@@ -49,7 +49,7 @@ def lower_matmul_kernel(function: ir.OpView, target: Target) -> ir.OpView:
 
 def _misfit(problem: MatmulProblem, schedule: MatmulSchedule) -> str | None:
     """Why a legal schedule does not fit the kernel's element types and right sides."""
-    why = why_unfit(schedule.instruction, problem.rhs_dtype)
+    why = why_unfit(schedule.instruction, problem.rhs_dtype, problem.k)
     if why is not None:
         return why
     layout = LAYOUTS[problem.rhs_dtype][schedule.instruction]
