@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,10 +60,13 @@ def _target_text(target: Mapping[str, Any]) -> str:
 
 
 def _precision_text(precision: Mapping[str, Any]) -> str:
-    """The ops of lower precision, equal places counted, and the error of every output."""
-    counts = Counter(entry["source"] or "an unknown place" for entry in precision["changed"])
+    """The ops of lower precision by source line, and the error of every output."""
+    places: dict[str, list[str]] = {}
+    for entry in precision["changed"]:
+        source = entry["source"] or "an unknown place"
+        places.setdefault(source.partition(" ")[0] if entry["source"] else source, []).append(source)
     lines = [f"\n{precision_summary(precision)}\n"]
-    lines += [f"  {source}{f' ({count} times)' if count > 1 else ''}\n" for source, count in counts.items()]
+    lines += [f"  {sources[0]}{f' and {len(sources) - 1} more there' if len(sources) > 1 else ''}\n" for sources in places.values()]
     outputs = precision.get("error", {}).get("outputs", ())
     if not outputs:
         return "".join(lines)

@@ -13,7 +13,7 @@ def floats(name: str, error: float, largest: float, **changes: Any) -> dict[str,
     return known | changes
 
 
-CHANGED = [{"op": "tw.matmul", "dtype": "bf16", "source": source} for source in ("m.py:3:0 (q)", "m.py:4:0 (up)", "m.py:4:0 (up)", "")]
+CHANGED = [{"op": "tw.matmul", "dtype": "bf16", "source": source} for source in ("m.py:3:0 (q)", "m.py:4:0 (0.up)", "m.py:4:0 (1.up)", "")]
 
 
 def precision(*outputs: dict[str, Any]) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def test_changed_ops_and_errors() -> None:
     indices = {"name": "best", "elements": 4, "different": 1}
     text = kernel_tables({"targets": [], "precision": precision(floats("hidden", 0.5, 20.0), indices)})
     assert "\n4 matmuls on bf16 operands; on batch.npz, against f32: 1 of 4 elements differ\n" in text
-    assert "  m.py:3:0 (q)\n  m.py:4:0 (up) (2 times)\n  an unknown place\n" in text
+    assert "  m.py:3:0 (q)\n  m.py:4:0 (0.up) and 1 more there\n  an unknown place\n" in text
     assert [line.split() for line in text.splitlines()[-2:]] == [
         ["hidden", "0.5", "20", "2.5e-02", "of", "the", "largest", "value"],
         ["best", "1", "of", "4", "elements", "differ"],
