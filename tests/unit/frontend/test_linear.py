@@ -124,9 +124,9 @@ def test_half_precision_is_rounded_once() -> None:
 def test_bytes_are_summed_exactly() -> None:
     torch.manual_seed(0)
     a, b = torch.randint(-128, 128, (33, 64), dtype=torch.int8), torch.randint(-128, 128, (64, 48), dtype=torch.int8)
-    program = check(torch._int_mm, a, b, tolerance=0)
+    program = check(torch.ops.aten._int_mm, a, b, tolerance=0)
     assert "accumulate = i32" in str(program.module)
-    check(lambda a, w: torch._int_mm(a, w.t()), a, b.t().contiguous(), tolerance=0)
+    check(lambda a, w: torch.ops.aten._int_mm(a, w.t()), a, b.t().contiguous(), tolerance=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
