@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-SIZES = ((1, 16), (1, 128), (8, 128), (3, 77))
+SIZES = ((1, 16), (1, 128), (8, 128), (32, 128), (3, 77))
 """Batch and tokens."""
 TOLERANCE = 2e-5
 
@@ -171,6 +171,20 @@ def print_table(entries: Sequence[dict[str, Any]]) -> None:
         )
 
 
+def peer_lines(entries: Sequence[dict[str, Any]]) -> list[str]:
+    """How much faster Tilewright is than each peer: the ratio of their ratios to PyTorch, each measured beside PyTorch."""
+    keys = ("threads", "batch", "tokens")
+    own = {tuple(e[k] for k in keys): e for e in entries if e["system"] == "tilewright"}
+    lines: list[str] = []
+    for peer in (e for e in entries if e["system"] in PEERS):
+        ours = own.get(tuple(peer[k] for k in keys))
+        if ours is not None:
+            medians, minima = (ours[f"ratio_of_{kind}"] / peer[f"ratio_of_{kind}"] for kind in ("medians", "minima"))
+            size = f"{peer['batch']} x {peer['tokens']}, {peer['threads']} threads"
+            lines.append(f"{'pass ' if medians >= 1 else 'SHORT'}  {size}: {medians:.2f}x {peer['system']} ({minima:.2f} of minima)")
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
@@ -193,6 +207,7 @@ def main() -> None:
             raise SystemExit(done.returncode)
         entries += json.loads(done.stdout[done.stdout.index("[") :])
     print_table(entries)
+    print("\n".join(peer_lines(entries)))
     results = ROOT / "benchmarks" / "results"
     results.mkdir(parents=True, exist_ok=True)
     path = results / f"minilm-{time.strftime('%Y%m%d-%H%M%S')}.json"

@@ -33,8 +33,9 @@ TIMED_ONE_BY_ONE = 2e-5
 class Timer:
     """Calls one variant, with each copy of the weights in turn."""
 
-    def __init__(self, variant: Variant, budget: float) -> None:
+    def __init__(self, variant: Variant, budget: float, one_thread: bool) -> None:
         self.variant = variant
+        self.one_thread = one_thread
         self.next = 0
         self.call()
         seconds = min(self.timed_call() for _ in range(2))
@@ -54,7 +55,10 @@ class Timer:
         return time.perf_counter() - began
 
     def turn(self) -> tuple[float, float, float]:
-        """Seconds of a call: the mean and the least. How many CPUs were busy."""
+        """Seconds of a call: the mean and the least. How many CPUs were busy.
+
+        The mean of a system with one thread is that of CPU time where this is less: what other processes took does not count.
+        """
         for _ in range(self.warm_up):
             self.call()
         busy, began = time.process_time(), time.perf_counter()
@@ -64,16 +68,18 @@ class Timer:
             least = float("inf")
             for _ in range(self.repeats):
                 self.call()
-        seconds = time.perf_counter() - began
-        mean = seconds / self.repeats
-        return mean, min(mean, least), (time.process_time() - busy) / max(seconds, 1e-9)
+        seconds = max(time.perf_counter() - began, 1e-9)
+        busy = time.process_time() - busy
+        mean = (min(seconds, busy) if self.one_thread else seconds) / self.repeats
+        return mean, min(mean, least), busy / seconds
 
 
 class Child:
     """The system, and the timers of the case that was prepared last."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, threads: int) -> None:
         self.system = system
+        self.threads = threads
         self.timers: list[Timer] = []
 
     def prepare(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +89,7 @@ class Child:
         try:
             variants = self.system.prepare(case, operand_files.load(folder), request["copies"], folder)
             errors = [self.error(variant, folder) for variant in variants]
-            self.timers = [Timer(variant, request["budget"]) for variant in variants]
+            self.timers = [Timer(variant, request["budget"], self.threads == 1) for variant in variants]
         except NotApplicable as reason:
             return {"refused": str(reason), "kind": "not applicable"}
         except Exception as error:  # Of any system: it is shown as its row.
@@ -113,7 +119,7 @@ def main() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    child = Child(create(arguments.system, arguments.threads))
+    child = Child(create(arguments.system, arguments.threads), arguments.threads)
     for line in sys.stdin:
         request = json.loads(line)
         answer = child.prepare(request) if request["do"] == "prepare" else child.turn()

@@ -70,9 +70,13 @@ def notes(rows: Sequence[Row]) -> list[str]:
 
 
 def disturbed(rows: Sequence[Row]) -> list[str]:
-    """Cases of one thread in which a system had much less than a CPU: something else used the machine."""
-    found = [(row.case.label, name, t.cpus) for row in rows for name, t in row.timings.items() if row.case.threads == 1 and t.cpus < 0.9]
-    return [f"disturbed: {label}: {name} had {cpus:.2f} CPUs" for label, name, cpus in found]
+    """Cases of one thread in which a system had much less than a CPU, because something else used the machine."""
+    found = [
+        f"{row.case.label}: " + ", ".join(f"{name} had {timing.cpus:.2f} CPUs" for name, timing in hit.items())
+        for row in rows
+        if row.case.threads == 1 and (hit := {name: timing for name, timing in row.timings.items() if timing.cpus < 0.9})
+    ]
+    return [f"disturbed by other processes: {'; '.join(found)}"] if found else []
 
 
 def shorten(reason: str) -> str:
