@@ -56,8 +56,7 @@ def tune_report(result: TuneResult) -> dict[str, Any]:
                 "kernel": outcome.subject.digest,
                 "schedule": dict(outcome.schedule),
                 "noise": outcome.noise,
-                "candidates": outcome.tried,
-                "failures": [{"schedule": dict(f.schedule), "why": f.why} for f in outcome.failures],
+                "candidates": [{"schedule": dict(t.schedule), "ratio": t.ratio, "why": t.why} for t in outcome.trials],
             }
             for outcome in result.outcomes
         ],

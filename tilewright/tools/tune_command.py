@@ -92,7 +92,7 @@ def describe(result: TuneResult, request: TuneRequest) -> str:
     for outcome in result.outcomes:
         for failure in outcome.failures:
             what = _changes(failure.schedule, outcome.subject.rule)
-            lines.append(f"not usable in {outcome.subject.name}: {what}: {failure.why.splitlines()[0]}\n")
+            lines.append(f"not usable in {outcome.subject.name}: {what}: {str(failure.why).splitlines()[0]}\n")
     if result.skipped:
         lines.append(f"not tuned, for lack of time (--budget {request.budget_s:g}): {', '.join(result.skipped)}\n")
     if not rows:
@@ -116,7 +116,7 @@ def _row(outcome: Outcome) -> Sequence[str]:
         " ".join(_time(s) for s in outcome.rule_seconds),
         " ".join(_time(s) for s in outcome.seconds),
         f"{1 / outcome.ratio:.2f}x",
-        str(outcome.tried),
+        str(len(outcome.trials)),
         _changes(outcome.schedule, subject.rule) if outcome.tuned else f"{subject.rule['source']}",
     )
 

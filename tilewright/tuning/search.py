@@ -32,11 +32,12 @@ Tell = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A candidate that could not be used, and why."""
+class Trial:
+    """A candidate that was tried: its time over that of the rule's schedule, or why it could not be used."""
 
     schedule: Schedule
-    why: str
+    ratio: float | None
+    why: str | None = None
 
 
 @dataclass
@@ -53,8 +54,12 @@ class Outcome:
     seconds: tuple[float, ...] = ()
     ratio: float = 1.0
     noise: float = 0.0
-    tried: int = 0
-    failures: list[Failure] = field(default_factory=list)
+    trials: list[Trial] = field(default_factory=list)
+
+    @property
+    def failures(self) -> list[Trial]:
+        """Candidates that could not be used."""
+        return [trial for trial in self.trials if trial.why is not None]
 
     @property
     def tuned(self) -> bool:
@@ -75,7 +80,7 @@ class Search:
     def run(self, deadline: float) -> Outcome:
         """Search until about `deadline` (of time.monotonic). Raises what compiling or timing the rule's own schedule raises."""
         rule = self.compiler.compile(self.subject, self.subject.rule)
-        outcome = Outcome(self.subject, self.subject.rule, tried=1)
+        outcome = Outcome(self.subject, self.subject.rule)
         (first,) = self.measurer.measure([rule], 0.2)
         best, tried = rule, [_essence(self.subject.rule)]
         for stage in STAGES:
@@ -88,7 +93,7 @@ class Search:
             tried += [_essence(p) for p in proposals]
             if proposals:
                 best = self._stage(stage, rule, best, proposals, seconds, outcome)
-        self.tell(outcome.tried, outcome.tried, "run-off")
+        self.tell(len(outcome.trials), len(outcome.trials), "run-off")
         self._run_off(rule, best, min(MAX_RUNOFF_S, max(MIN_RUNOFF_S, deadline - monotonic())), outcome)
         return outcome
 
@@ -106,23 +111,22 @@ class Search:
         self, stage: str, rule: CandidateProgram, best: CandidateProgram, proposals: list[dict[str, Any]], seconds: float, outcome: Outcome
     ) -> CandidateProgram:
         began = monotonic()
-        known = outcome.tried + len(proposals)
-        self.tell(outcome.tried, known, stage)
+        known = len(outcome.trials) + len(proposals)
+        self.tell(len(outcome.trials), known, stage)
         programs: list[CandidateProgram] = [rule] if best is rule else [rule, best]
         for schedule, result in zip(
             proposals, self.compiler.compile_until(self.subject, proposals, began + COMPILE_SHARE * seconds), strict=True
         ):
             if isinstance(result, TilewrightError):
-                outcome.failures.append(Failure(schedule, str(result)))
+                outcome.trials.append(Trial(schedule, None, str(result)))
             elif result is not None:
                 programs.append(result)
         new = programs[1 if best is rule else 2 :]
         if not new:
             return best
         measured = self.measurer.measure(programs, max(0.1, began + seconds - monotonic()))
-        outcome.tried += len(new)
-        self.tell(outcome.tried, known, stage)
-        outcome.failures += [Failure(p.schedule, m.problem) for p, m in zip(programs, measured) if m.problem is not None]
+        outcome.trials += [Trial(p.schedule, None if m.problem else m.score, m.problem) for p, m in zip(new, measured[-len(new) :])]
+        self.tell(len(outcome.trials), known, stage)
         return min(zip(programs, measured), key=lambda pair: pair[1].score)[0]
 
     def _run_off(self, rule: CandidateProgram, best: CandidateProgram, seconds: float, outcome: Outcome) -> None:

@@ -58,9 +58,10 @@ class TimedProgram:
 class TimingRequest:
     """Programs for `target`, which requires the CPU flags `requires`, to compare; the first is the reference.
 
-    Weights are rotated over copies of `cold_bytes` in all, so that they come from where they come from in the whole program. Rounds are
-    made until `seconds` have passed (until twice that, for the first `SCREENING_ROUNDS`), at most `rounds`; after the first ones, programs
-    slower than `drop` times the fastest are left out.
+    Weights are rotated over copies of `cold_bytes` in all, and all copies are read before each sample, so that weights come from where
+    they come from in the whole program, whatever the other candidates read. Rounds are made until `seconds` have passed (until twice
+    that, for the first `SCREENING_ROUNDS`), at most `rounds`; after the first ones, programs slower than `drop` times the fastest are
+    left out.
     """
 
     programs: tuple[TimedProgram, ...]
@@ -87,13 +88,15 @@ def time_programs(request: TimingRequest, report: Callable[[object], None]) -> l
     """Compare and time the programs of a request. `report` gets the number of each round."""
     require_tile_permission(request.requires, request.target)
     state: Any = np.memmap(request.state, np.int64, "r+", shape=(1,))
-    weights = _Weights(request.cold_bytes)
+    weights: dict[tuple[str, ...], _Weights] = {}
     runners: dict[int, _Runner] = {}
     problems: dict[int, str] = {}
     expected: list[list[np.ndarray]] = []
     for number, program in enumerate(request.programs):
         state[0] = number
-        runner = _Runner(program, request.cases, request.threads, weights)
+        if program.weights not in weights:
+            weights[program.weights] = _Weights(program.weights, request.cold_bytes)
+        runner = _Runner(program, request.cases, request.threads, weights[program.weights])
         results = [runner.results(i) for i in range(len(request.cases))]
         if number == 0:
             expected = results
@@ -133,27 +136,24 @@ def _time(request: TimingRequest, runners: dict[int, _Runner], state: Any, repor
 
 
 class _Weights:
-    """Copies of weights, shared by the candidates that read them in the same form."""
+    """Copies of the weights in the form of some candidates: for each copy the table of pointers that a call takes."""
 
-    def __init__(self, cold_bytes: int) -> None:
-        self._cold_bytes = cold_bytes
-        self._tables: dict[tuple[str, ...], list[Any]] = {}
-        self._kept: list[np.ndarray] = []
+    def __init__(self, files: tuple[str, ...], cold_bytes: int) -> None:
+        plain = [np.fromfile(file, np.uint8) for file in files]
+        size = sum(array.nbytes for array in plain)
+        copies = max(1, -(-cold_bytes // size)) if size else 1
+        self._copies = [[_copied(array) for array in plain] for _ in range(copies)]
+        self._tables = [(ctypes.c_void_p * max(1, len(files)))(*(array.ctypes.data for array in copy)) for copy in self._copies]
+        self.addresses = [ctypes.addressof(table) for table in self._tables]
+        self.next = 0
+        """The copy that was not used for longest, modulo their number."""
 
-    def tables(self, files: tuple[str, ...]) -> list[Any]:
-        """Tables of pointers, one for each copy."""
-        if files not in self._tables:
-            plain = [np.fromfile(file, np.uint8) for file in files]
-            size = sum(array.nbytes for array in plain)
-            copies = max(1, -(-self._cold_bytes // size)) if size else 1
-            self._tables[files] = [(ctypes.c_void_p * max(1, len(files)))(*map(self._copy, plain)) for _ in range(copies)]
-        return self._tables[files]
-
-    def _copy(self, array: np.ndarray) -> int:
-        copy = _aligned(array.nbytes)
-        copy[:] = array
-        self._kept.append(copy)
-        return copy.ctypes.data
+    def walk(self) -> None:
+        """Read all copies, the one to be used next first."""
+        start = self.next % len(self._copies)
+        for copy in self._copies[start:] + self._copies[:start]:
+            for array in copy:
+                _read(array)
 
 
 class _Runner:
@@ -163,14 +163,13 @@ class _Runner:
         self._library = load_shared_object(Path(program.shared_object).read_bytes(), "a candidate")
         address = ctypes.cast(getattr(self._library, program.symbol), ctypes.c_void_p).value or 0
         self._function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)(address)
-        self._tables = [ctypes.addressof(table) for table in weights.tables(program.weights)]
-        self._next = 0
+        self._weights = weights
         self._calls: list[tuple[Workspace, list[np.ndarray], list[np.ndarray]]] = []
         self._cases = cases
         for i, case in enumerate(cases):
-            inputs = [_load(file) for file in case.inputs]
+            inputs = [_copied(np.fromfile(file, np.uint8)) for file in case.inputs]
             outputs = [_aligned(int(np.prod(shape)) * _storage(dtype).itemsize) for shape, dtype in case.outputs]
-            workspace = Workspace(len(inputs), len(outputs), self._tables[0])
+            workspace = Workspace(len(inputs), len(outputs), weights.addresses[0])
             workspace.inputs[: len(inputs)] = [array.ctypes.data for array in inputs]
             workspace.outputs[: len(outputs)] = [array.ctypes.data for array in outputs]
             workspace.prepare(Plan(case.symbols, (), program.arena_bytes[i], program.scratch_bytes[i], threads, _openmp(threads)))
@@ -189,19 +188,23 @@ class _Runner:
     def seconds(self, case: int, repeats: int) -> float:
         """Seconds of one call, of `repeats` in a row, each with the next copy of the weights."""
         workspace = self._calls[case][0]
-        record, reference, function, tables, following = workspace.record, workspace.reference, self._function, self._tables, self._next
-        count = len(tables)
+        record, reference, function = workspace.record, workspace.reference, self._function
+        addresses, following = self._weights.addresses, self._weights.next
+        count = len(addresses)
         began = time.perf_counter()
         for _ in range(repeats):
-            record.weights = tables[following % count]
+            record.weights = addresses[following % count]
             following += 1
             function(reference)
         elapsed = time.perf_counter() - began
-        self._next = following
+        self._weights.next = following
         return elapsed / repeats
 
     def sample(self, case: int) -> None:
-        """Time the case once."""
+        """Time the case once, with weights as cold and inputs as warm as they are in a program."""
+        self._weights.walk()
+        for array in self._calls[case][1]:
+            _read(array)
         self.samples[case].append(self.seconds(case, self.repeats[case]))
 
     def total(self, cases: tuple[TimedCase, ...]) -> float:
@@ -210,6 +213,7 @@ class _Runner:
 
 
 def _repeats(runner: _Runner, case: int) -> int:
+    """How many calls make a sample long enough."""
     once = min(runner.seconds(case, 1) for _ in range(3))
     return max(1, round(SAMPLE_S / max(once, 1e-7)))
 
@@ -247,11 +251,16 @@ def _aligned(nbytes: int) -> np.ndarray:
     return raw[start : start + nbytes]
 
 
-def _load(file: str) -> np.ndarray:
-    data = np.fromfile(file, np.uint8)
-    copy = _aligned(data.nbytes)
-    copy[:] = data
+def _copied(array: np.ndarray) -> np.ndarray:
+    copy = _aligned(array.nbytes)
+    copy[:] = array
     return copy
+
+
+def _read(array: np.ndarray) -> None:
+    whole = array[: array.nbytes // 8 * 8].view(np.uint64)
+    if whole.size:
+        whole.max()
 
 
 def _storage(dtype: str) -> np.dtype[Any]:
