@@ -40,7 +40,7 @@ def mapped_libraries(maps: Iterable[str]) -> list[str]:
 
 def find_openmp() -> OpenMP | None:
     """The runtime to use, or None when there is none. A torch that is imported later is noticed at the next call."""
-    return _find("torch" in sys.modules)
+    return _find(hasattr(sys.modules.get("torch"), "_C"))  # While torch is being imported its runtime may not be there yet.
 
 
 @functools.lru_cache(maxsize=2)

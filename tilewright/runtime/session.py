@@ -73,7 +73,9 @@ class Session:
             holders.append(holder)
             if first is None:
                 first = kind
-        plan = self._plans.get(tuple(key)) or self._make_plan(key)
+        plan = self._plans.get(tuple(key))
+        if plan is None or (plan.openmp is not None and plan.openmp is not find_openmp()):
+            plan = self._make_plan(key)
         return self._run(plan, first or NUMPY, pointers)
 
     def close(self) -> None:
