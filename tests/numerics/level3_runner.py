@@ -27,6 +27,7 @@ from tilewright.core import symbolic
 from tilewright.core.mlir import ir, new_context
 from tilewright.lowering.to_llvm import lower_to_llvm, translate
 from tilewright.runtime.loader import load_shared_object
+from tilewright.runtime.tile_permission import require_tile_permission
 from tilewright.targets import Target, host_target
 
 _loaded: dict[bytes, ctypes.CDLL] = {}
@@ -113,5 +114,6 @@ def _library(text: str, target: Target) -> ctypes.CDLL:
 
 def _load(data: bytes, target: Target) -> ctypes.CDLL:
     if data not in _loaded:
+        require_tile_permission(target.requires, target.name)
         _loaded[data] = load_shared_object(link_shared([data], target), "a test")
     return _loaded[data]

@@ -13,6 +13,7 @@ Architecture Instruction Set Extensions Programming Reference", chapter on Advan
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tilewright.core.mlir import arith, ir, llvm, memref
 from tilewright.lowering.templates.control import for_loop, if_else
@@ -31,6 +32,15 @@ _PALETTE, _COLUMN_BYTES, _ROWS = 0, 16, 48
 _TILES = 8
 _LEFT = 4
 """The first register of the left side; those below accumulate, those behind its one or two hold the right side in turn."""
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """The accumulators of `rows` rows and `sides` right sides: registers `[row tile][side][column tile]` in order of their numbers."""
+
+    rows: int
+    sides: int
+    count: int
 
 
 class TileKernel(MicroKernel):
@@ -68,7 +78,11 @@ class TileKernel(MicroKernel):
             self._write(_COLUMN_BYTES + 2 * tile + 1, 0)
             self._write(_ROWS + tile, TILE_ROWS)
         self._write(_PALETTE, 1)
-        for at in (*range(_PALETTE + 1, _COLUMN_BYTES), *range(_COLUMN_BYTES + 2 * _TILES, _ROWS), *range(_ROWS + _TILES, CONFIGURATION_BYTES)):
+        for at in (
+            *range(_PALETTE + 1, _COLUMN_BYTES),
+            *range(_COLUMN_BYTES + 2 * _TILES, _ROWS),
+            *range(_ROWS + _TILES, CONFIGURATION_BYTES),
+        ):
             self._write(at, 0)
 
     def begin_block(self, rows: Index) -> None:
@@ -83,17 +97,17 @@ class TileKernel(MicroKernel):
     def end(self) -> None:
         self._call("tilerelease", [])
 
-    def start(self, panel: Panel, rows: int, kept: TileMemory | None, fresh: ir.Value | None) -> list[int]:
+    def start(self, panel: Panel, rows: int, kept: TileMemory | None, fresh: ir.Value | None) -> Tiles:
         sides = len(panel.rhs)
-        numbers = list(range(rows // TILE_ROWS * sides * self._column_tiles))
+        tiles = Tiles(rows, sides, rows // TILE_ROWS * sides * self._column_tiles)
 
         def zeros() -> None:
-            for number in numbers:
+            for number in range(tiles.count):
                 self._call("tilezero", [self._immediate(number)])
 
         def load() -> None:
             assert kept is not None
-            for number, (address, stride) in zip(numbers, self._places(rows, sides, kept), strict=True):
+            for number, (address, stride) in enumerate(self._places(tiles, kept)):
                 self._call("tileloadd64", [self._immediate(number), address, stride])
 
         if kept is None:
@@ -102,9 +116,9 @@ class TileKernel(MicroKernel):
             load()
         else:
             if_else(fresh, zeros, load)
-        return numbers
+        return tiles
 
-    def accumulate(self, panel: Panel, rows: Sequence[Index], accumulators: list[int]) -> list[int]:
+    def accumulate(self, panel: Panel, rows: Sequence[Index], accumulators: Tiles) -> Tiles:
         index, record, schedule = self._index, self._record, self._schedule
         lhs = panel.lhs.flat
         bytes_of = lhs.element_bytes
@@ -123,7 +137,7 @@ class TileKernel(MicroKernel):
             self._call(load_rows, [self._immediate(_LEFT + tile), self._address(lhs, index.add(bases[tile], k)), row_stride])
 
         def multiply(tile: int, place: int) -> None:
-            registers = (accumulators[tile * len(columns) + place], _LEFT + tile, self._right[place % len(self._right)])
+            registers = (tile * len(columns) + place, _LEFT + tile, self._right[place % len(self._right)])
             self._call(record.name, [self._immediate(number) for number in registers])
 
         def step(k: Index) -> None:
@@ -146,19 +160,17 @@ class TileKernel(MicroKernel):
         for_loop(index, panel.first, panel.end, record.k, lambda k, _: step(k))
         return accumulators
 
-    def store(self, accumulators: list[int], tile: TileMemory) -> None:
-        sides = self._schedule.sides
-        rows = len(accumulators) // (sides * self._column_tiles) * TILE_ROWS
-        for number, (address, stride) in zip(accumulators, self._places(rows, sides, tile), strict=True):
+    def store(self, accumulators: Tiles, tile: TileMemory) -> None:
+        for number, (address, stride) in enumerate(self._places(accumulators, tile)):
             self._call("tilestored64", [self._immediate(number), address, stride])
 
-    def _places(self, rows: int, sides: int, memory: TileMemory) -> list[tuple[ir.Value, ir.Value]]:
+    def _places(self, tiles: Tiles, memory: TileMemory) -> list[tuple[ir.Value, ir.Value]]:
         """Address and stride of each accumulator in memory, `[rows][sides][nr]`."""
-        index, nr = self._index, self._schedule.nr
+        index, nr, sides = self._index, self._schedule.nr, tiles.sides
         stride = self._stride(sides * nr * memory.flat.element_bytes)
         offsets = [
             tile * TILE_ROWS * sides * nr + side * nr + column * self._record.n
-            for tile in range(rows // TILE_ROWS)
+            for tile in range(tiles.rows // TILE_ROWS)
             for side in range(sides)
             for column in range(self._column_tiles)
         ]
