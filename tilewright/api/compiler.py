@@ -16,7 +16,7 @@ from tilewright.api.device import compile_for_device, device_entry, refuse_artif
 from tilewright.api.phases import ORDER, Phase, find_phase, pipeline
 from tilewright.api.precision import lowered_entries, measured_error
 from tilewright.api.progress import Progress
-from tilewright.api.report import decomposed_entries, kernel_entries, memory_entry
+from tilewright.api.report import check_schedules, decomposed_entries, kernel_entries, memory_entry, schedule_entry
 from tilewright.api.sample_inputs import SampleInputs, random_inputs
 from tilewright.codegen.cache import CompileCache
 from tilewright.codegen.compile_program import ProgramCode
@@ -85,7 +85,7 @@ class Compilation:
         return chosen
 
     def run_passes(self, module: ir.Module, phase: Phase, target: Target | None) -> None:
-        text = pipeline(phase, target, precision=self.options.precision)
+        text = pipeline(phase, target, self.options.schedules, self.options.precision)
         if not text:
             return
         timing = Timing()
@@ -139,6 +139,8 @@ def compile_program(
         )
     _make_dump_directory(options)
     targets = [find(name) for name in options.targets or ("native",)]
+    if options.schedules is not None:
+        check_schedules(options.schedules, targets)
     if last.has_ir and len(targets) > 1 and ORDER.index(last) >= ORDER.index(Phase.FUSE):
         raise InputError(f"compiling to {last.value} takes one target, got {len(targets)}")
     own_pool = pool is None
@@ -301,6 +303,7 @@ def _report(compilation: Compilation, compiled: Sequence[CompiledTarget]) -> dic
                 "name": c.code.target.name,
                 "kernels": kernel_entries(c.module, c.code.kernels),
                 "decomposed": decomposed_entries(c.module),
+                "schedules": schedule_entry(c.module, c.code.target, compilation.options.schedules),
                 **memory_entry(c.module),
             }
             for c in compiled

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
+from pathlib import Path
 
 from tilewright.core.diagnostics import InputError
+from tilewright.core.option_text import encode
 from tilewright.core.registry import suggest
 from tilewright.targets import Target
 
@@ -49,24 +51,32 @@ COMMON: dict[Phase, tuple[str, ...]] = {
 
 CPU: dict[Phase, tuple[str, ...]] = {
     Phase.FUSE: ("tw-decompose-unsupported{target=$target}", "tw-fuse", "tw-outline"),
-    Phase.SCHEDULE: ("tw-select-schedule{target=$target}", "tw-pack-weights{target=$target}"),
+    Phase.SCHEDULE: ("tw-select-schedule{target=$target schedules=$schedules}", "tw-pack-weights{target=$target}"),
     Phase.PLAN: ("tw-plan-memory",),
 }
 
 CUDA: dict[Phase, tuple[str, ...]] = {
     Phase.FUSE: ("tw-fuse", "tw-outline"),
-    Phase.SCHEDULE: ("tw-select-schedule{target=$target}",),
+    Phase.SCHEDULE: ("tw-select-schedule{target=$target schedules=$schedules}",),
     Phase.PLAN: ("tw-plan-memory",),
 }
 
 _BY_KIND = {"cpu": CPU, "cuda": CUDA}
 
 
-def pipeline(phase: Phase, target: Target | None, precision: str = "f32") -> str:
-    """The pipeline of a phase as text, empty for phases that are not passes. `target` is None before targets matter."""
+def pipeline(phase: Phase, target: Target | None, schedules: Path | None = None, precision: str = "f32") -> str:
+    """The pipeline of a phase as text, empty for phases that are not passes. `target` is None before targets matter; `schedules` is the
+    database of schedules to use, `precision` that of matmuls."""
     table = COMMON if target is None else _BY_KIND[target.kind]
+    values = {
+        "$target": "" if target is None else target.name,
+        "$schedules": encode(None if schedules is None else str(schedules)),
+        "$precision": precision,
+    }
     text = ",".join(table.get(phase, ()))
-    return text.replace("$target", "" if target is None else target.name).replace("$precision", precision)
+    for name, value in values.items():
+        text = text.replace(name, value)
+    return text
 
 
 def find_phase(name: str) -> Phase:

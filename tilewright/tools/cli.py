@@ -1,4 +1,4 @@
-"""`tilewright`: compile, run, inspect, targets, cache.
+"""`tilewright`: compile, tune, run, inspect, targets, cache.
 
 `run`, `inspect` and `targets` need the runtime alone. Each command is a module of its own, imported when it is called.
 """
@@ -53,9 +53,23 @@ Examples:
   tilewright compile model.pt2 --compile-to fuse                  prints the IR after that phase
   tilewright compile model.pt2 -o model.tw --precision bf16 --inputs batch.npz --report report.json
   tilewright compile plan.mlir --compile-from plan --weights model.pt2 -o model.tw
+  tilewright compile model.pt2 -o model.tw --schedules schedules.json
 
 \b
 Phases: import, simplify, fuse, schedule, plan, codegen, artifact.
+"""
+TUNE_EPILOG = """
+\b
+Examples:
+  tilewright tune model.pt2 -o schedules.json
+  tilewright tune model.pt2 --sizes s0=1,s1=128 --sizes s0=8,s1=128 --threads 1 --budget 300
+  tilewright tune model.pt2 --sizes ids.0=1,ids.1=16 --kernel matmul_add --json
+  tilewright tune kernels.mlir --sizes d0=128
+  tilewright compile model.pt2 -o model.tw --schedules schedules.json
+
+\b
+Dynamic sizes are named as `tilewright inspect` shows them (s0) or by an input dimension (ids.1). A schedule is taken
+only when it is faster than the rule's in a final comparison, at none of the sizes slower. See docs/tuning.md.
 """
 RUN_EPILOG = """
 \b
@@ -104,6 +118,7 @@ def compile_(
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes. Default: the CPUs of this process.")] = None,
     cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Use the compile cache.")] = True,
     fast_math: Annotated[bool, typer.Option("--fast-math", help="Use faster, less exact exp, tanh, erf and the like.")] = False,
+    schedules: Annotated[Path | None, typer.Option("--schedules", metavar="FILE", help="Use what `tilewright tune` found.")] = None,
     precision: Annotated[
         str, typer.Option("--precision", metavar="f32|bf16", help="What f32 matmuls multiply; their sums stay f32. Default: f32, exact.")
     ] = "f32",
@@ -145,8 +160,43 @@ def compile_(
         worker_timeout_s=timeout,
         fast_math=fast_math,
         precision=precision,
+        schedules=schedules,
     )
     run_compile(CompileRequest(model, output, weights, trust, report, verbose, inputs), options)
+
+
+@app.command(epilog=TUNE_EPILOG)
+def tune(
+    model: Annotated[Path, typer.Argument(help="A .pt2, or a .mlir that holds a program or kernels.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The database to write or add to.")] = Path("schedules.json"),
+    target: Annotated[str, typer.Option("--target", "-t", metavar="NAME", help="A target whose code this machine can run.")] = "native",
+    sizes: Annotated[
+        list[str] | None,
+        typer.Option("--sizes", metavar="NAME=N,...", help="Values of dynamic sizes. May be repeated. Default: 128, batches 1."),
+    ] = None,
+    kernel: Annotated[list[str] | None, typer.Option("--kernel", metavar="NAME", help="Tune this kernel alone. May be repeated.")] = None,
+    budget: Annotated[float, typer.Option("--budget", min=0.1, metavar="SECONDS", help="For all kernels together.")] = 120.0,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="Time with so many. Default: $TILEWRIGHT_NUM_THREADS, else CPUs.")
+    ] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="Accept pickled objects in the .pt2, which can execute any code.")] = False,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes. Default: the CPUs of this process.")] = None,
+    cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Use the compile cache.")] = True,
+    fast_math: Annotated[bool, typer.Option("--fast-math", help="Tune for `tilewright compile --fast-math`.")] = False,
+    precision: Annotated[str, typer.Option("--precision", metavar="f32|bf16", help="Tune for that of `tilewright compile`.")] = "f32",
+    timeout: Annotated[float, typer.Option("--timeout", min=0.001, metavar="SECONDS", help="Limit for compiling one candidate.")] = 30.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what is done, also when not on a terminal.")] = False,
+) -> None:
+    """Find faster schedules for a model's matmul kernels by measuring them on this machine."""
+    from tilewright.core.options import CompileOptions
+    from tilewright.tools.tune_command import TuneRequest, run_tune
+
+    options = CompileOptions(
+        targets=(target,), jobs=jobs, use_cache=cache, fast_math=fast_math, precision=precision, worker_timeout_s=timeout
+    )
+    request = TuneRequest(model, output, tuple(sizes or ()), tuple(kernel or ()), budget, threads, trust, as_json, verbose)
+    run_tune(request, options)
 
 
 @app.command(epilog=RUN_EPILOG)

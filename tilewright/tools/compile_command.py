@@ -72,7 +72,8 @@ class _CompiledBefore:
 
         self._cache = CompileCache(environment().cache_dir) if options.use_cache else None
         state = request.model.stat()
-        what = f"{request.model.resolve()} {state.st_size} {state.st_mtime_ns} {options.targets} {options.fast_math} {options.precision}"
+        what = f"{request.model.resolve()} {state.st_size} {state.st_mtime_ns} {options.targets} {options.fast_math}"
+        what += f" {options.schedules} {options.precision}"
         self._key = cache_key("model", toolchain_fingerprint(), what)
         self.found = self._cache is not None and self._cache.get(self._key) is not None
 
@@ -94,7 +95,7 @@ def _check(request: CompileRequest, options: CompileOptions) -> None:
         raise InputError("--compile-to codegen writes no output", remedy="--dump-dir has the code of each kernel; leave out -o")
     if request.output is not None and request.output.is_dir():
         raise InputError(f"cannot write {request.output}", why="it is a directory", remedy="name a file in it, such as model.tw")
-    for file in (request.model, request.weights, request.inputs):
+    for file in (request.model, request.weights, request.inputs, options.schedules):
         if file is not None and not file.is_file():
             raise InputError(f"there is no file {file}")
     if request.inputs is not None and options.precision == "f32":
@@ -119,7 +120,7 @@ def _compile(request: CompileRequest, options: CompileOptions, progress: Progres
     if request.model.suffix == ".mlir":
         program = _read_module(request, timed)
     else:
-        program = _read_pt2(request.model, request.trust, timed)
+        program = read_pt2(request.model, request.trust, timed)
     from tilewright.api.compiler import compile_program
     from tilewright.api.sample_inputs import read_inputs
 
@@ -127,7 +128,8 @@ def _compile(request: CompileRequest, options: CompileOptions, progress: Progres
     return compile_program(program, request.output, options, progress, pool, seconds, inputs)
 
 
-def _read_pt2(path: Path, trust: bool, timed: Callable[[str, Callable[[], Any]], Any]) -> Program:
+def read_pt2(path: Path, trust: bool, timed: Callable[[str, Callable[[], Any]], Any]) -> Program:
+    """Read a `.pt2` in steps that `timed` runs by name. Raises ToolchainError where torch is missing."""
     timed("import torch", _import_torch)
     from tilewright.frontend.torch import import_exported, load_pt2
 
@@ -152,7 +154,7 @@ def _read_module(request: CompileRequest, timed: Callable[[str, Callable[[], Any
         return timed("read", lambda: read_program(request.model, weights))
     # The .pt2 knows more than the weights: the names of inputs and outputs, and how they nest.
     module = timed("read", lambda: read_program(request.model))
-    origin = _read_pt2(weights, request.trust, timed)
+    origin = read_pt2(weights, request.trust, timed)
     return dataclasses.replace(origin, module=module.module, context=module.context, origin=module.origin)
 
 
@@ -163,15 +165,18 @@ def _report_unsupported(request: CompileRequest, error: UnsupportedError) -> Non
 
 
 def _present(request: CompileRequest, options: CompileOptions, result: CompileResult, total: float) -> None:
-    from tilewright.tools.report import kernel_tables, precision_summary, summary, timing_tables
+    from tilewright.tools.report import kernel_tables, precision_summary, schedule_notes, summary, timing_tables
 
     if result.ir_text is not None:
         _write_ir(request.output, result.ir_text)
     if request.report is not None:
         _write_report(request.report, result.report)
         print(kernel_tables(result.report), end="", file=sys.stderr)
-    elif "precision" in result.report:
-        print(f"note: {precision_summary(result.report['precision'])}", file=sys.stderr)
+    else:
+        for note in (note for target in result.report["targets"] for note in schedule_notes(target)):
+            print(f"note: {note}", file=sys.stderr)
+        if "precision" in result.report:
+            print(f"note: {precision_summary(result.report['precision'])}", file=sys.stderr)
     if options.timing:
         print(timing_tables(result.report, total), end="", file=sys.stderr)
     if result.path is not None and (request.verbose or sys.stderr.isatty()):

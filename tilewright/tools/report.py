@@ -45,18 +45,33 @@ def _target_text(target: Mapping[str, Any]) -> str:
             str(kernel["flops"]),
             str(kernel["bytes"]),
             _runs(kernel["ops"]),
+            str((kernel.get("schedule") or {}).get("source") or ""),
             _seconds(sum((kernel.get("seconds") or {}).values()), bool(kernel.get("cached"))),
         )
         for kernel in kernels
     ]
-    table = text_table(("kernel", "kind", "calls", "operations", "bytes", "made of", "compiled in"), rows, right=(2, 6))
+    table = text_table(("kernel", "kind", "calls", "operations", "bytes", "made of", "schedule", "compiled in"), rows, right=(2, 7))
     lines = [f"\n{target['name']}: {len(kernels)} kernels, called {calls} times\n", table]
     lines += [f"slow path in {kernel['name']}: {kernel['slow_path']}\n" for kernel in kernels if kernel.get("slow_path")]
     lines += [f"not compiled: {text}\n" for text in target.get("unsupported", ())]
+    lines += [f"{note}\n" for note in schedule_notes(target)]
     if "arena_bytes" in target:
         low, high = (bytes_text(target[f"arena_bytes_{which}"]) for which in ("smallest", "largest"))
         lines.append(f"arena of {target['arena_bytes']} bytes: {low} at the smallest sizes, {high} at the largest\n")
     return "".join(lines)
+
+
+def schedule_notes(target: Mapping[str, Any]) -> list[str]:
+    """What came of a database of schedules: how many kernels use it, and which of its entries are for other targets."""
+    found = target.get("schedules")
+    if not found:
+        return []
+    notes = [f"{found['file']}: {found['entries']} entries for {target['name']}, used by {found['used']} kernels"]
+    others = found["other_targets"]
+    if others:
+        listed = ", ".join(f"{count} for {name}" for name, count in others.items())
+        notes.append(f"{found['file']}: not used for {target['name']}: {listed}")
+    return notes
 
 
 def _precision_text(precision: Mapping[str, Any]) -> str:
