@@ -46,16 +46,16 @@ LAYOUTS: dict[str, dict[str, OperandLayout]] = {
         "bfmmla": OperandLayout("bf16", "bf16", "bf16", "f32", 4),
         "bfdot": OperandLayout("bf16", "bf16", "bf16", "f32", 2),
         # The halves of pairs are taken apart by a shift and a mask.
-        FMA: OperandLayout("f32", "bf16", "bf16", "f32", 2, rhs_registers=2, conversions=1, spare_registers=2),
+        FMA: OperandLayout("f32", "bf16", "bf16", "f32", 2, rhs_registers=2, conversions=1, spare_registers=1),
     },
-    "f16": {FMA: OperandLayout("f32", "f16", "f32", "f32", conversions=2)},
+    "f16": {FMA: OperandLayout("f32", "f16", "f32", "f32", conversions=2, spare_registers=2)},
     "i8": {
         "tdpbssd": OperandLayout("i8", "i8", "i8", "i32", 4, whole_k=64),
         "vpdpbusd": OperandLayout("i8", "i8", "i8", "i32", 4, lhs_offset=128),
         "smmla": OperandLayout("i8", "i8", "i8", "i32", 8),
         "sdot": OperandLayout("i8", "i8", "i8", "i32", 4),
         "vpmaddwd": OperandLayout("i16", "i8", "i16", "i32", 2, conversions=1, spare_registers=1, instructions=2),
-        "mla": OperandLayout("i32", "i8", "i32", "i32", conversions=2),
+        "mla": OperandLayout("i32", "i8", "i32", "i32", conversions=2, spare_registers=2),
     },
 }
 """Element type of a matmul's operands, name of an instruction: its layout. An instruction that is not here is not used."""
@@ -68,12 +68,14 @@ def find_record(target: Target, name: str) -> MatrixInstruction | None:
     return next((record for record in target.matrix_instructions if record.name == name), None)
 
 
-def best_instruction(dtype: str, k: Dim, target: Target) -> str | None:
-    """The instruction for `k` pairs of operands of `dtype` that does most products in a cycle of `target`; None where there is none."""
+def best_instruction(dtype: str, k: Dim, target: Target, tiles: bool = True) -> str | None:
+    """The instruction for `k` pairs of operands of `dtype` that does most products in a cycle of `target`, with or without `tiles`; None
+    where there is none.
+    """
     best: tuple[float, str] | None = None
     for name, layout in LAYOUTS.get(dtype, {}).items():
         record = find_record(target, name)
-        if record is None or why_unfit(name, dtype, k) is not None:
+        if record is None or why_unfit(name, dtype, k) is not None or (record.tile and not tiles):
             continue
         rate = record.flops * (record.per_cycle or target.fma_units) / layout.instructions
         if best is None or rate > best[0]:

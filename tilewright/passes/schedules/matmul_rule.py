@@ -9,10 +9,11 @@ from typing import Any
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim, to_expr
 from tilewright.dialects import tw
+from tilewright.dialects.tw.types import BYTES
 from tilewright.passes.schedules.matmul import LARGEST_BLOCK, MatmulSchedule, registers_needed
 from tilewright.passes.schedules.matmul_instructions import FMA, LAYOUTS, OperandLayout, best_instruction, find_record
 from tilewright.passes.schedules.matmul_kernel import column_ranges, inner_size
-from tilewright.passes.schedules.matmul_tiles import tile_schedule
+from tilewright.passes.schedules.matmul_tiles import FEWEST_TILE_ROWS, tile_schedule
 from tilewright.targets import Target
 
 FMA_LATENCY = 4
@@ -28,8 +29,11 @@ WITHOUT_VECTOR_CODE = ("arith.remf", "math.fpowi", "math.ipowi")
 """Ops that LLVM would replace by library calls."""
 MAX_VECTORS = 4
 MAX_ROWS = 16
-PREFETCH_STEPS = 128
-"""Steps of k. Weights that come from memory are the rule in a model: with 16 rows this is 1.3-1.45 times as fast, with 128 rows 1.03."""
+MAX_CONVERTED_ROWS = 12
+"""Where right elements are converted: the constants and both forms of a vector take registers that the compiler does not economize."""
+PREFETCH_BYTES = 512
+"""Of each column of a panel. Weights that come from memory are the rule in a model: with 16 rows this is 1.3-1.45 times as fast, with
+128 rows 1.03."""
 
 
 def choose_matmul_schedule(function: ir.OpView, target: Target) -> dict[str, Any] | None:
@@ -43,8 +47,7 @@ def choose_matmul_schedule(function: ir.OpView, target: Target) -> dict[str, Any
     if target.is_gpu or not ranges or not all(_is_covered(op.operation) for op in operations[:-1]):
         return None
     matmuls = [matmul for columns in ranges for matmul in columns.matmuls]
-    instruction = _choose_instruction(matmuls[0], target)
-    if instruction is None or len({matmul.operands[0] for matmul in matmuls}) != 1:
+    if len({matmul.operands[0] for matmul in matmuls}) != 1:
         return None
     result, rhs = tw.tensor_info(matmuls[0].results[0]), tw.tensor_info(matmuls[0].operands[1])
     packed = all(tw.tensor_info(m.operands[1]).rank == 2 and _is_weight(function, m.operands[1]) for m in matmuls)
@@ -53,6 +56,9 @@ def choose_matmul_schedule(function: ir.OpView, target: Target) -> dict[str, Any
     if rhs.rank == 2:
         for size in result.shape[:-2]:
             rows = to_expr(rows) * size
+    instruction = _choose_instruction(matmuls[0], to_expr(rows).bounds(tw.symbols_of(function))[1], target)
+    if instruction is None:
+        return None
     widest = max((tw.tensor_info(c.matmuls[0].results[0]).shape[-1] for c in ranges), key=lambda n: n if isinstance(n, int) else 0)
     sides = max(len(columns.matmuls) for columns in ranges)
     record = find_record(target, instruction)
@@ -64,13 +70,14 @@ def choose_matmul_schedule(function: ir.OpView, target: Target) -> dict[str, Any
     schedule = dense_schedule(rows, widest, target, tw.symbols_of(function), sides, layout)
     schedule = _fitted(dataclasses.replace(schedule, instruction=instruction), target)
     if packed:
-        schedule = dataclasses.replace(schedule, rhs="packed", prefetch_rhs=PREFETCH_STEPS)
+        schedule = dataclasses.replace(schedule, rhs="packed", prefetch_rhs=PREFETCH_BYTES // (layout.group * BYTES[layout.panels]))
     return schedule.attributes()
 
 
-def _choose_instruction(matmul: ir.Operation, target: Target) -> str | None:
+def _choose_instruction(matmul: ir.Operation, most_rows: int, target: Target) -> str | None:
     """The instruction for the operands' types; None where the template has none."""
-    return best_instruction(tw.tensor_info(matmul.operands[1]).dtype, inner_size(matmul), target)
+    tiles = most_rows >= FEWEST_TILE_ROWS
+    return best_instruction(tw.tensor_info(matmul.operands[1]).dtype, inner_size(matmul), target, tiles)
 
 
 def _fitted(schedule: MatmulSchedule, target: Target) -> MatmulSchedule:
@@ -106,14 +113,19 @@ def dense_schedule(
     count and lanes alone.
 
     Per step of k, a tile of `mr` rows and `v` vectors takes the longest of its multiply-adds (with what `layout` says that the
-    operands of the instruction need besides), its loads and the latency of one accumulator; columns of padding count, rows of padding too where `m` is known to be small.
+    operands of the instruction need besides), its loads and the latency of one accumulator; columns of padding count, rows of padding
+    too where `m` is known to be small.
     """
     lanes = target.vector_lanes(32)
     most_rows = max(1, to_expr(m).bounds(ranges)[1])
     columns = n if isinstance(n, int) else None
     best: tuple[float, int, int] | None = None
-    for vectors in range(sides, MAX_VECTORS + 1, sides):
+    # Conversions favour tall tiles, which are compiled badly: 13 x 8 reaches 0.65 of the rate of 6 x 16 on AVX2.
+    narrowest = 2 if layout.conversions and sides == 1 and not (columns and columns <= lanes) else sides
+    for vectors in range(narrowest, MAX_VECTORS + 1, sides):
         tallest = (target.vector_registers - layout.rhs_registers * vectors - layout.spare_registers - 1) // vectors
+        if layout.conversions:
+            tallest = min(tallest, MAX_CONVERTED_ROWS)
         heights = {h for h in (tallest, 1, 2, 4, 8) if 1 <= h <= min(tallest, MAX_ROWS)}
         for mr in heights:
             rows = min(mr, most_rows)
