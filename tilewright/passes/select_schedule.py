@@ -70,7 +70,7 @@ class SelectSchedule(Pass):
 def _override(schedule: dict[str, Any], entry: Entry, function: ir.OpView) -> dict[str, Any]:
     """The entry's schedule in place of the rule's. How the operands are stored follows from the kernel and cannot be overridden."""
     given = entry.attributes
-    for field in ("kind", "rhs"):
+    for field in ("kind", "rhs", "sides"):
         if given.get(field) != schedule.get(field):
             raise InputError(
                 f"the schedule of {entry} does not fit its kernel",

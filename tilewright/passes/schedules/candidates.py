@@ -12,16 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from tilewright.core.mlir import ir
-from tilewright.core.symbolic import to_expr
+from tilewright.core.symbolic import Dim, to_expr
+from tilewright.dialects import tw
 from tilewright.passes.schedules.kernel_identity import matmul_shapes
-from tilewright.passes.schedules.matmul import KIND, MatmulSchedule, check_matmul_schedule, find_record
+from tilewright.passes.schedules.matmul import KIND, MatmulSchedule, check_matmul_schedule
+from tilewright.passes.schedules.matmul_instructions import LAYOUTS, find_record, why_unfit
 from tilewright.passes.schedules.matmul_rule import FMA_LATENCY, LOADS_PER_CYCLE
 from tilewright.targets import MatrixInstruction, Target
 
 LARGEST_TILE_ROWS = 16
 LARGEST_TILE_VECTORS = 6
-TILES = 16
-"""How many tiles are proposed at most for an instruction: those of the least estimated time, but two of each width."""
+TILES, OTHER_TILES = 16, 5
+"""How many tiles are proposed for the instruction of the schedule, and for each other one: those of the least estimated time, with some
+of every width among them."""
 BLOCK_ROWS = (32, 64, 128, 256, 512, 1024)
 K_BLOCKS = (128, 256, 512, 1024, 2048)
 UNROLLS = (1, 2, 4, 8)
@@ -37,7 +40,17 @@ class Sizes:
     k: int
 
 
-Proposals = Callable[[MatmulSchedule, Target, Sequence[Sizes]], Iterator[MatmulSchedule]]
+@dataclass(frozen=True)
+class Problem:
+    """What candidates depend on besides the schedule they start from: `instructions` are those that fit the kernel's operands."""
+
+    target: Target
+    sizes: tuple[Sizes, ...]
+    instructions: tuple[str, ...]
+
+    @property
+    def most_rows(self) -> int:
+        return max(size.m for size in self.sizes)
 
 
 def candidates(
@@ -52,56 +65,62 @@ def candidates(
         return []
     base = MatmulSchedule.from_attributes(schedule)
     shapes = matmul_shapes(function)
-    sizes = [Sizes(*(to_expr(dim).evaluate(v) for dim in (shape.m, shape.n, shape.k))) for v in values for shape in shapes]
-    found = dict.fromkeys(s for s in STAGES[stage](base, target, sizes) if check_matmul_schedule(s, target) is None)
+    sizes = tuple(Sizes(*(to_expr(dim).evaluate(v) for dim in (shape.m, shape.n, shape.k))) for v in values for shape in shapes)
+    problem = Problem(target, sizes, _instructions(function, shapes[0].k, target))
+    found = dict.fromkeys(s for s in STAGES[stage](base, problem) if check_matmul_schedule(s, target) is None)
     return [s.attributes() for s in found if s != base]
 
 
-def _tiles(base: MatmulSchedule, target: Target, sizes: Sequence[Sizes]) -> Iterator[MatmulSchedule]:
-    """Other sizes of the tile in registers, the blocks kept as they are but for whole tiles; also by other instructions for the same
-    element types."""
-    own = find_record(target, base.instruction)
-    if own is None:
-        return
-    yield from _tiles_by(base, own, target, sizes)
-    for other in target.matrix_instructions:
-        if other.name != own.name and (other.lhs, other.rhs, other.acc) == (own.lhs, own.rhs, own.acc):
-            yield from _tiles_by(dataclasses.replace(base, instruction=other.name), other, target, sizes)
+def _instructions(function: ir.OpView | ir.Operation, k: Dim, target: Target) -> tuple[str, ...]:
+    matmul = next(op.operation for op in function.operation.regions[0].blocks[0].operations if tw.is_op(op, "matmul"))
+    dtype = tw.tensor_info(matmul.operands[1]).dtype
+    return tuple(name for name in LAYOUTS.get(dtype, {}) if find_record(target, name) is not None and why_unfit(name, dtype, k) is None)
 
 
-def _tiles_by(base: MatmulSchedule, record: MatrixInstruction, target: Target, sizes: Sequence[Sizes]) -> Iterator[MatmulSchedule]:
-    columns = max(record.n, target.vector_lanes(32))
-    tallest = max(record.m, min(LARGEST_TILE_ROWS * record.m, max(size.m for size in sizes)))
+def _tiles(base: MatmulSchedule, problem: Problem) -> Iterator[MatmulSchedule]:
+    """Other sizes of the tile in registers, the blocks kept as they are but for whole tiles; also by the other instructions."""
+    for name in sorted(problem.instructions, key=lambda name: name != base.instruction):
+        record = find_record(problem.target, name)
+        if record is not None:
+            count = TILES if name == base.instruction else OTHER_TILES
+            yield from _tiles_by(dataclasses.replace(base, instruction=name), record, problem, count)
+
+
+def _tiles_by(base: MatmulSchedule, record: MatrixInstruction, problem: Problem, count: int) -> list[MatmulSchedule]:
+    width = max(record.n, problem.target.vector_lanes(32))
+    tallest = max(record.m, min(LARGEST_TILE_ROWS * record.m, problem.most_rows))
     legal = [
         tile
         for vectors in range(1, LARGEST_TILE_VECTORS + 1)
         for mr in range(record.m, tallest + 1, record.m)
-        if check_matmul_schedule(tile := _with_tile(base, mr, vectors * columns), target) is None
+        if check_matmul_schedule(tile := _with_tile(base, mr, vectors * width), problem.target) is None
     ]
-    ordered = sorted(legal, key=lambda tile: (_estimate(tile, record, target, sizes), tile.nr, -tile.mr))
+    ordered = sorted(legal, key=lambda tile: (_estimate(tile, record, problem), tile.nr, -tile.mr))
+    # The estimate does not see everything: half of the tiles are the best of each width.
+    chosen = ordered[: (count + 1) // 2]
     widths: dict[int, int] = {}
-    for rank, tile in enumerate(ordered):
+    for tile in ordered:
         widths[tile.nr] = widths.get(tile.nr, 0) + 1
-        if rank < TILES // 2 or (widths[tile.nr] <= 2 and sum(widths.values()) <= TILES * 4):
-            yield tile
+        if widths[tile.nr] <= 2 and tile not in chosen and len(chosen) < count:
+            chosen.append(tile)
+    return chosen
 
 
 def _with_tile(base: MatmulSchedule, mr: int, nr: int) -> MatmulSchedule:
     return dataclasses.replace(base, mr=mr, nr=nr, mb=-(-base.mb // mr) * mr)
 
 
-def _estimate(tile: MatmulSchedule, record: MatrixInstruction, target: Target, sizes: Sequence[Sizes]) -> float:
+def _estimate(tile: MatmulSchedule, record: MatrixInstruction, problem: Problem) -> float:
     """Cycles of a tile's step along k per product, by the longest of multiply-adds, loads and latency, padding included; summed over
     sizes."""
     rows, columns = tile.mr // record.m, tile.nr // record.n * tile.sides
-    cycles = max(rows * columns / target.fma_units, (rows + columns) / LOADS_PER_CYCLE, FMA_LATENCY)
-    return sum(-(-s.m // tile.mr) * -(-s.n // tile.nr) * cycles / (s.m * s.n) for s in sizes if s.m and s.n)
+    cycles = max(rows * columns / problem.target.fma_units, (rows + columns) / LOADS_PER_CYCLE, FMA_LATENCY)
+    return sum(-(-s.m // tile.mr) * -(-s.n // tile.nr) * cycles / (s.m * s.n) for s in problem.sizes if s.m and s.n)
 
 
-def _blocks(base: MatmulSchedule, target: Target, sizes: Sequence[Sizes]) -> Iterator[MatmulSchedule]:
-    """Other numbers of rows in a block (all blocks that hold every row are one), then blocks of k."""
-    rows = max(size.m for size in sizes)
-    whole = -(-rows // base.mr) * base.mr
+def _blocks(base: MatmulSchedule, problem: Problem) -> Iterator[MatmulSchedule]:
+    """Other numbers of rows in a block (all blocks that hold every row are one), blocks of k, and rows copied or read in place."""
+    whole = -(-problem.most_rows // base.mr) * base.mr
     for block in BLOCK_ROWS:
         mb = -(-block // base.mr) * base.mr
         if mb < whole:
@@ -109,20 +128,26 @@ def _blocks(base: MatmulSchedule, target: Target, sizes: Sequence[Sizes]) -> Ite
     if base.mb < whole <= max(BLOCK_ROWS):
         yield dataclasses.replace(base, mb=whole)
     for k_block in (0, *K_BLOCKS):
-        if k_block < max(size.k for size in sizes):
+        if k_block < max(size.k for size in problem.sizes):
             yield dataclasses.replace(base, k_block=k_block)
+    yield dataclasses.replace(base, copy_lhs=not base.copy_lhs)
 
 
-def _loops(base: MatmulSchedule, target: Target, sizes: Sequence[Sizes]) -> Iterator[MatmulSchedule]:
+def _unrolls(base: MatmulSchedule, problem: Problem) -> Iterator[MatmulSchedule]:
+    record = find_record(problem.target, base.instruction)
+    if record is None or record.tile:  # whose steps are long enough as they are
+        return
     for unroll in UNROLLS:
         yield dataclasses.replace(base, unroll=unroll)
 
 
-def _prefetches(base: MatmulSchedule, target: Target, sizes: Sequence[Sizes]) -> Iterator[MatmulSchedule]:
+def _prefetches(base: MatmulSchedule, problem: Problem) -> Iterator[MatmulSchedule]:
     for steps in PREFETCH_STEPS:
         yield dataclasses.replace(base, prefetch_rhs=steps)
     yield dataclasses.replace(base, prefetch_results=not base.prefetch_results)
 
 
-STAGES: dict[str, Proposals] = {"tile": _tiles, "block": _blocks, "unroll": _loops, "prefetch": _prefetches}
+STAGES: dict[str, Callable[[MatmulSchedule, Problem], Iterator[MatmulSchedule]]] = {
+    "tile": _tiles, "block": _blocks, "unroll": _unrolls, "prefetch": _prefetches,
+}  # fmt: skip
 """What each stage varies, in order."""
