@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from tilewright.core.mlir import ir
@@ -11,8 +12,8 @@ from tilewright.lowering.templates.matmul.conversion import Conversion
 from tilewright.lowering.templates.matmul.epilogue import Epilogue, EpilogueStore
 from tilewright.lowering.templates.matmul.lhs_loaders import select_lhs_loader
 from tilewright.lowering.templates.matmul.loader_context import LoaderContext
-from tilewright.lowering.templates.matmul.loops import ColumnRange, MatmulLoops, splits_k, unit_count
-from tilewright.lowering.templates.matmul.problem import MatmulProblem
+from tilewright.lowering.templates.matmul.loops import Buffers, ColumnRange, MatmulLoops, splits_k, unit_count
+from tilewright.lowering.templates.matmul.problem import Access, Columns, MatmulProblem
 from tilewright.lowering.templates.matmul.rhs_copied import select_rhs_loader
 from tilewright.lowering.templates.matmul.select_kernel import select_micro_kernel
 from tilewright.lowering.templates.matmul.tile_kernel import CONFIGURATION_BYTES
@@ -51,16 +52,10 @@ def emit_matmul(
         left = context(problem.lhs.buffer, Conversion(problem.lhs.dtype, problem.lhs_dtype, layout.lhs, layout.lhs_offset))
         lhs = select_lhs_loader(left, scratch, schedule.mb, kernel.k_multiple, schedule.copy_lhs)
         ranges: list[ColumnRange] = []
-        for columns, epilogue in zip(problem.columns, epilogues, strict=True):
-            store = EpilogueStore(
-                columns,
-                epilogue,
-                index,
-                [body.inputs[a.buffer] for a in columns.operands],
-                [body.outputs[a.buffer] for a in columns.results],
-                schedule.nr,
-                lanes,
-            )
+        for alike in _alike(problem.columns, epilogues):
+            columns, epilogue = problem.columns[alike[0]], epilogues[alike[0]]
+            buffers = [_buffers(problem.columns[number], body) for number in alike]
+            store = EpilogueStore(columns, epilogue, index, buffers[0].operands, buffers[0].results, schedule.nr, lanes)
             split, tile = splits_k(problem, schedule), None
             if split or not (kernel.in_registers and store.in_registers):
                 # Where k is split, every tile of a block keeps its sums; the last tile may start early, so there is room for one more.
@@ -79,8 +74,34 @@ def emit_matmul(
                 )
                 for r in columns.rhs
             ]
-            ranges.append(ColumnRange(columns, sides, store, tile))
+            ranges.append(ColumnRange(columns, buffers, sides, store, tile))
         MatmulLoops(problem, schedule, index, kernel, lhs, ranges).emit(body.lo, body.hi)
         return unit_count(problem, schedule), scratch.bytes
 
     return emit_kernel_function(name, inputs, outputs, symbols, emit)
+
+
+def _alike(ranges: Sequence[Columns], epilogues: Sequence[Epilogue]) -> list[list[int]]:
+    """The numbers of the ranges of columns, those together that differ in their buffers alone."""
+    groups: dict[tuple[Columns, str], list[int]] = {}
+    for number, (columns, epilogue) in enumerate(zip(ranges, epilogues, strict=True)):
+        form = Columns(
+            columns.n_steps,
+            tuple(dataclasses.replace(r, access=_anywhere(r.access)) for r in columns.rhs),
+            tuple(_anywhere(access) for access in columns.operands),
+            tuple(_anywhere(access) for access in columns.results),
+        )
+        groups.setdefault((form, epilogue.form), []).append(number)
+    return list(groups.values())
+
+
+def _anywhere(access: Access) -> Access:
+    return dataclasses.replace(access, buffer=0)
+
+
+def _buffers(columns: Columns, body: KernelBody) -> Buffers:
+    return Buffers(
+        [body.inputs[r.access.buffer] for r in columns.rhs],
+        [body.inputs[access.buffer] for access in columns.operands],
+        [body.outputs[access.buffer] for access in columns.results],
+    )

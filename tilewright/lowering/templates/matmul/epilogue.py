@@ -26,11 +26,12 @@ LIGHT_COST = 6
 @dataclass(frozen=True)
 class Epilogue:
     """`apply(accumulators, operands)` emits the results for one vector, from one accumulator per right side; `cost` estimates its
-    instructions per vector.
+    instructions per vector. Epilogues of equal `form` compute the same.
     """
 
     apply: Callable[[list[ir.Value], list[ir.Value]], list[ir.Value]]
     cost: int
+    form: str = ""
 
 
 class EpilogueStore:
@@ -56,6 +57,10 @@ class EpilogueStore:
         whole = isinstance(self._columns.n, int) and self._columns.n % self._nr == 0
         plain = all(_is_vector(a) or _is_uniform(a) for a in (*self._columns.operands, *self._columns.results))
         return whole and plain and self._epilogue.cost <= LIGHT_COST
+
+    def use(self, operands: Sequence[Flat], results: Sequence[Flat]) -> None:
+        """Read and write other buffers from here on, which lie like those before."""
+        self._operands, self._results = operands, results
 
     def begin(self, batch: Sequence[Index], panel: Index) -> None:
         """Fix the batch element and the panel."""

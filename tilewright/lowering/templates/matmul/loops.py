@@ -28,15 +28,48 @@ from tilewright.passes.schedules.matmul import MatmulSchedule
 
 
 @dataclass(frozen=True)
+class Buffers:
+    """What a range of columns reads and writes."""
+
+    rhs: Sequence[Flat]
+    operands: Sequence[Flat]
+    results: Sequence[Flat]
+
+
+@dataclass(frozen=True)
 class ColumnRange:
-    """A range of columns with what computes it. `tile` is scratch for the accumulators of a tile (of all rows of a block where k is
-    split); None where they go from registers into the epilogue.
+    """A range of columns with what computes it, or several that differ in their buffers alone: these share their code.
+
+    `buffers` are those of each range. `tile` is scratch for the accumulators of a tile (of all rows of a block where k is split); None
+    where they go from registers into the epilogue.
     """
 
     columns: Columns
+    buffers: Sequence[Buffers]
     rhs: Sequence[RhsLoader]
     store: EpilogueStore
     tile: Flat | None
+
+    def choose(self, index: IndexMath, number: Index) -> None:
+        """Let loaders and epilogue work on the buffers of range `number` from here on."""
+        chosen = self.buffers[0]
+        for position, other in enumerate(self.buffers[1:], 1):
+            here = index.compare("eq", number, position)
+            chosen = Buffers(
+                *(
+                    [_select(here, new, old) for new, old in zip(news, olds, strict=True)]
+                    for news, olds in ((other.rhs, chosen.rhs), (other.operands, chosen.operands), (other.results, chosen.results))
+                )
+            )
+        for loader, source in zip(self.rhs, chosen.rhs, strict=True):
+            loader.use(source)
+        self.store.use(chosen.operands, chosen.results)
+
+
+def _select(condition: ir.Value, then: Flat, otherwise: Flat) -> Flat:
+    """One of two buffers of one type."""
+    same = then.memref == otherwise.memref
+    return then if same else Flat(arith.select(condition, then.memref, otherwise.memref), then.dtype, then.index)
 
 
 @dataclass
@@ -74,14 +107,20 @@ class MatmulLoops:
         self.kernel.end()
 
     def _panel(self, ranges: list[ColumnRange], batch: Sequence[Index], panel: Index, first: Index, end: Index) -> None:
-        """Panel number `panel` of `ranges`: of the first range that has so many, the others' come behind."""
+        """Panel number `panel` of `ranges`: of the first of these that has so many, the others' come behind."""
         index, (columns, *others) = self.index, ranges
-        count = index.dim(ceildiv(columns.columns.n, self.schedule.nr))
+        alike = len(columns.buffers)
+        each = index.dim(ceildiv(columns.columns.n, self.schedule.nr))
+        count = index.mul(each, alike)
 
         def here() -> None:
+            own = panel
+            if alike > 1:
+                columns.choose(index, index.div(panel, each))
+                own = index.rem(panel, each)
             for loader in columns.rhs:
-                loader.begin(batch, panel)
-            columns.store.begin(batch, panel)
+                loader.begin(batch, own)
+            columns.store.begin(batch, own)
             self._blocks_of_k(columns, first, end)
 
         if others:

@@ -149,7 +149,25 @@ class _EpilogueReader:
             known.update({value: operands[i] for value, i in self._leaves.items()})
             return [self._emit(value, known, lanes) for value in results]
 
-        return Epilogue(apply, sum(region_cost(op.regions[0].blocks[0]) for op in self._regions))
+        return Epilogue(apply, sum(region_cost(op.regions[0].blocks[0]) for op in self._regions), self._form(results))
+
+    def _form(self, results: list[ir.Value]) -> str:
+        """What is computed, without the names of values: equal for epilogues that compute the same."""
+        names = {matmul.results[0]: f"product {i}" for i, matmul in enumerate(self.matmuls)}
+        names.update({value: f"operand {i}" for value, i in self._leaves.items()})
+        lines: list[str] = []
+
+        def name(value: ir.Value) -> str:
+            if value not in names:
+                op = value.owner.operation
+                operands = ", ".join(name(v) for v in op.operands)
+                text = str(op.get_asm(use_local_scope=True)).partition("(")[2].partition(")")[2]
+                lines.append(f"{op.name}({operands}){text}")
+                names.update({result: f"value {len(lines)}.{i}" for i, result in enumerate(op.results)})
+            return names[value]
+
+        named = [name(value) for value in results]
+        return "\n".join([*lines, *named])
 
     def _emit(self, value: ir.Value, known: dict[ir.Value, ir.Value], lanes: int) -> ir.Value:
         if value in known:

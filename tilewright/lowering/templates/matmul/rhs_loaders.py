@@ -5,6 +5,7 @@ A panel holds groups of `group` neighbours along k: `[k / group][nr][group]`. `r
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from tilewright.core.symbolic import ceildiv
 from tilewright.lowering.templates.index_math import Index
 from tilewright.lowering.templates.matmul.loader_context import LoaderContext
 from tilewright.lowering.templates.matmul.problem import Columns, Rhs
+from tilewright.lowering.templates.memory import Flat
 from tilewright.passes.schedules.matmul_instructions import OperandLayout
 
 
@@ -25,6 +27,11 @@ class RhsLoader(ABC):
         self.nr = nr
         self.layout = layout
         self.flat = context.source
+
+    def use(self, source: Flat) -> None:
+        """Read another buffer from here on, which lies like the one before."""
+        self.context = dataclasses.replace(self.context, source=source)
+        self.flat = source
 
     @abstractmethod
     def begin(self, batch: Sequence[Index], panel: Index) -> None:
