@@ -29,7 +29,7 @@ def test_every_exit_code_is_documented() -> None:
 def test_every_environment_variable_is_documented() -> None:
     variables = {*VARIABLES, THREADS_VARIABLE}
     page = (ROOT / "docs" / "environment.md").read_text()
-    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == variables
+    assert set(re.findall(r"^\| `(TILEWRIGHT_\w+)` \|", page, re.MULTILINE)) == variables
     assert set(re.findall(r"TILEWRIGHT_\w+", EPILOG)) == variables
     assert "(docs/environment.md)" in (ROOT / "README.md").read_text()
 
