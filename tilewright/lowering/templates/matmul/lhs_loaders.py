@@ -138,8 +138,8 @@ class LhsCopied(LhsLoader):
 
 
 def select_lhs_loader(context: LoaderContext, scratch: Scratch, block: int, k_multiple: int, copy: bool) -> LhsLoader:
-    """In place where the schedule allows it and k is contiguous, a multiple of `k_multiple` and of the type that is multiplied, else copied once per block of
-    rows.
+    """In place unless the schedule says `copy`, where k is contiguous, a multiple of `k_multiple` and of the type that is multiplied;
+    else copied once per block of rows.
     """
     problem = context.problem
     k_strides = problem.lhs.k
