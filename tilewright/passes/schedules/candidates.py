@@ -28,6 +28,7 @@ of every width among them."""
 BLOCK_ROWS = (32, 64, 128, 256, 512, 1024)
 K_BLOCKS = (128, 256, 512, 1024, 2048)
 UNROLLS = (1, 2, 4, 8)
+PANELS = (1, 4, 8)
 PREFETCH_STEPS = (0, 16, 64, 128, 256)
 
 
@@ -119,7 +120,8 @@ def _estimate(tile: MatmulSchedule, record: MatrixInstruction, problem: Problem)
 
 
 def _blocks(base: MatmulSchedule, problem: Problem) -> Iterator[MatmulSchedule]:
-    """Other numbers of rows in a block (all blocks that hold every row are one), blocks of k, and rows copied or read in place."""
+    """Other numbers of rows in a block (all blocks that hold every row are one), blocks of k with panels in groups, and rows copied or
+    read in place."""
     whole = -(-problem.most_rows // base.mr) * base.mr
     for block in BLOCK_ROWS:
         mb = -(-block // base.mr) * base.mr
@@ -129,7 +131,8 @@ def _blocks(base: MatmulSchedule, problem: Problem) -> Iterator[MatmulSchedule]:
         yield dataclasses.replace(base, mb=whole)
     for k_block in (0, *K_BLOCKS):
         if k_block < max(size.k for size in problem.sizes):
-            yield dataclasses.replace(base, k_block=k_block)
+            for panels in PANELS if k_block else (1,):
+                yield dataclasses.replace(base, k_block=k_block, panels=panels)
     yield dataclasses.replace(base, copy_lhs=not base.copy_lhs)
 
 
@@ -143,7 +146,9 @@ def _unrolls(base: MatmulSchedule, problem: Problem) -> Iterator[MatmulSchedule]
 
 def _prefetches(base: MatmulSchedule, problem: Problem) -> Iterator[MatmulSchedule]:
     for steps in PREFETCH_STEPS:
-        yield dataclasses.replace(base, prefetch_rhs=steps)
+        for level in (1, 2) if steps else (2,):
+            yield dataclasses.replace(base, prefetch_rhs=steps, prefetch_level=level)
+    yield dataclasses.replace(base, prefetch_next=not base.prefetch_next)
     yield dataclasses.replace(base, prefetch_results=not base.prefetch_results)
 
 

@@ -21,11 +21,14 @@ class MatmulSchedule:
     """How a matmul kernel is tiled.
 
     `mr` x `nr` accumulators stay in registers, for each of `sides` right sides; rows are split into blocks of at most `mb`, a multiple
-    of `mr`; k into blocks of `k_block` (0: not split); the loop over k is unrolled `unroll` times; `prefetch_rhs` is how many steps of
-    k ahead the right side is prefetched (0: not); `prefetch_results` asks for the lines of a tile's results before its k loop. `rhs`
-    is `packed` where the compiler packs the right side into panels of `nr` columns and `plain` where it does not. `instruction` names
-    the target's record that multiplies, or `fma`. `copy_lhs` copies the rows of a block next to each other even where they could be
-    read in place.
+    of `mr`; k into blocks of `k_block` (0: not split); a unit of work has at most `panels` panels of `nr` columns, which are worked off
+    together over each block of k; the loop over k is unrolled `unroll` times.
+
+    `prefetch_next` fetches the next panel while one is multiplied by tiles enough to share in it. Otherwise, `prefetch_rhs` is how many
+    steps of k ahead the right side is prefetched (0: not), into the cache of level `prefetch_level`. `prefetch_results` asks for the lines
+    of a tile's results before its k loop. `rhs` is `packed` where the compiler packs the right side into panels and `plain` where it does
+    not. `instruction` names the target's record that multiplies, or `fma`. `copy_lhs` copies the rows of a block next to
+    each other even where they could be read in place.
     """
 
     mr: int
@@ -33,7 +36,10 @@ class MatmulSchedule:
     mb: int
     unroll: int = 2
     k_block: int = 0
+    panels: int = 1
+    prefetch_next: bool = False
     prefetch_rhs: int = 0
+    prefetch_level: int = 2
     prefetch_results: bool = True
     rhs: str = "plain"
     instruction: str = FMA
@@ -80,6 +86,10 @@ def check_matmul_schedule(schedule: MatmulSchedule, target: Target) -> str | Non
         return f"blocks of {schedule.mb} rows are not made of whole tiles of {schedule.mr}"
     if not 1 <= schedule.unroll <= 8 or schedule.prefetch_rhs < 0:
         return f"unroll = {schedule.unroll} and prefetch_rhs = {schedule.prefetch_rhs} are out of range"
+    if schedule.prefetch_level not in (1, 2):
+        return f"prefetch_level = {schedule.prefetch_level} is neither the first nor the second level of caches"
+    if schedule.panels < 1:
+        return f"panels = {schedule.panels}: a unit of work has at least one"
     if schedule.k_block < 0 or schedule.k_block % record.k:
         return f"blocks of {schedule.k_block} along k are not made of the groups of {record.k} that {record.name} reads"
     if schedule.rhs not in ("packed", "plain"):

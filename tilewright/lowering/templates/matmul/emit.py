@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim
 from tilewright.lowering.templates.kernel_function import KernelBody, emit_kernel_function
+from tilewright.lowering.templates.matmul.column_range import Buffers, ColumnRange
 from tilewright.lowering.templates.matmul.conversion import Conversion
 from tilewright.lowering.templates.matmul.epilogue import Epilogue, EpilogueStore
 from tilewright.lowering.templates.matmul.lhs_loaders import select_lhs_loader
 from tilewright.lowering.templates.matmul.loader_context import LoaderContext
-from tilewright.lowering.templates.matmul.loops import Buffers, ColumnRange, MatmulLoops, splits_k, unit_count
+from tilewright.lowering.templates.matmul.loops import MatmulLoops, block_sums, splits_k, unit_count
 from tilewright.lowering.templates.matmul.problem import Access, Columns, MatmulProblem
 from tilewright.lowering.templates.matmul.rhs_copied import select_rhs_loader
 from tilewright.lowering.templates.matmul.select_kernel import select_micro_kernel
@@ -56,12 +57,6 @@ def emit_matmul(
             columns, epilogue = problem.columns[alike[0]], epilogues[alike[0]]
             buffers = [_buffers(problem.columns[number], body) for number in alike]
             store = EpilogueStore(columns, epilogue, index, buffers[0].operands, buffers[0].results, schedule.nr, lanes)
-            split, tile = splits_k(problem, schedule), None
-            if split or not (kernel.in_registers and store.in_registers):
-                # Where k is split, every tile of a block keeps its sums; the last tile may start early, so there is room for one more.
-                rows = schedule.mb + schedule.mr if split else schedule.mr
-                size = rows * len(columns.rhs) * schedule.nr
-                tile = scratch_view(body.scratch, scratch.reserve(size, layout.acc), layout.acc, index)
             sides = [
                 select_rhs_loader(
                     context(r.access.buffer, Conversion(r.access.dtype, problem.rhs_dtype, layout.copied)),
@@ -74,6 +69,13 @@ def emit_matmul(
                 )
                 for r in columns.rhs
             ]
+            size = 0
+            if splits_k(problem, schedule):
+                panels = schedule.panels if all(side.keeps_panels for side in sides) else 1
+                size = panels * block_sums(problem, schedule, columns)
+            elif not (kernel.in_registers and store.in_registers):
+                size = schedule.mr * len(columns.rhs) * schedule.nr
+            tile = scratch_view(body.scratch, scratch.reserve(size, layout.acc), layout.acc, index) if size else None
             ranges.append(ColumnRange(columns, buffers, sides, store, tile))
         MatmulLoops(problem, schedule, index, kernel, lhs, ranges).emit(body.lo, body.hi)
         return unit_count(problem, schedule), scratch.bytes

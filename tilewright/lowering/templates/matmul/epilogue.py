@@ -53,19 +53,18 @@ class EpilogueStore:
 
     @property
     def in_registers(self) -> bool:
-        """Whether accumulators are stored directly, which needs whole panels and a cheap epilogue with plain operands."""
-        whole = isinstance(self._columns.n, int) and self._columns.n % self._nr == 0
+        """Whether accumulators are stored directly, which needs a known number of columns and a cheap epilogue with plain operands."""
         plain = all(_is_vector(a) or _is_uniform(a) for a in (*self._columns.operands, *self._columns.results))
-        return whole and plain and self._epilogue.cost <= LIGHT_COST
+        return isinstance(self._columns.n, int) and plain and self._epilogue.cost <= LIGHT_COST
 
     def use(self, operands: Sequence[Flat], results: Sequence[Flat]) -> None:
         """Read and write other buffers from here on, which lie like those before."""
         self._operands, self._results = operands, results
 
-    def begin(self, batch: Sequence[Index], panel: Index) -> None:
-        """Fix the batch element and the panel."""
+    def begin(self, batch: Sequence[Index], panel: Index, columns: int) -> None:
+        """Fix the batch element and the panel, which has `columns` columns (at most, where their number is not known)."""
         index = self._index
-        self._column = index.mul(panel, self._nr)
+        self._column, self._count = index.mul(panel, self._nr), columns
         self._bases = [self._sum(access.batch, batch) for access in (*self._columns.operands, *self._columns.results)]
 
     def prefetch_rows(self, rows: Sequence[Index]) -> None:
@@ -77,35 +76,42 @@ class EpilogueStore:
 
     def store_registers(self, tile: Sequence[Sequence[Sequence[ir.Value]]], rows: Sequence[Index]) -> None:
         """Results of `tile[row][right side][vector]`. Rows may repeat: they then store equal values twice."""
+        masks = self._masks()
         for row, sides in zip(rows, tile, strict=True):
-            for part, accumulators in enumerate(zip(*sides, strict=True)):
-                self._store_vector(list(accumulators), row, part, None)
+            for part, (accumulators, mask) in enumerate(zip(zip(*sides, strict=True), masks)):
+                self._store_vector(list(accumulators), row, part, mask)
 
     def store_tile(self, tile: TileMemory, first_row: Index, rows: Index) -> None:
-        """Results of the first `rows` rows of a tile in memory, `[rows][right sides][nr]`, row by row."""
+        """Results of the first `rows` rows of a tile in memory, `[rows][right sides][width]`, row by row."""
         index, nr, lanes = self._index, self._nr, self._lanes
-        parts, sides = range(nr // lanes), len(self._columns.rhs)
+        sides, width = len(self._columns.rhs), tile.width
 
         def run(masks: Sequence[ir.Value | None]) -> None:
             def one_row(row: ir.Value, _: list[ir.Value]) -> None:
-                for part in parts:
-                    base = index.add(tile.offset, index.mul(row, sides * nr))
-                    accumulators = [tile.flat.load_vector(index.add(base, side * nr + part * lanes), lanes) for side in range(sides)]
-                    self._store_vector(accumulators, index.add(first_row, row), part, masks[part])
+                for part, mask in enumerate(masks):
+                    base = index.add(tile.offset, index.mul(row, sides * width))
+                    accumulators = [tile.flat.load_vector(index.add(base, side * width + part * lanes), lanes) for side in range(sides)]
+                    self._store_vector(accumulators, index.add(first_row, row), part, mask)
 
             for_loop(index, 0, rows, 1, one_row)
 
-        n = self._columns.n
-        if isinstance(n, int) and n % nr == 0:
-            run([None] * len(parts))
+        if isinstance(self._columns.n, int):
+            run(self._masks())
             return
-        left = index.sub(index.dim(n), self._column)
+        left = index.sub(index.dim(self._columns.n), self._column)
+        parts = range(nr // lanes)
+        ragged = [functools.partial(self._mask, index.sub(left, part * lanes)) for part in parts]
+        if_else(index.compare("ge", left, nr), lambda: run([None for _ in parts]), lambda: run([mask() for mask in ragged]))
 
-        def ragged() -> None:
-            kind = ir.VectorType.get([lanes], ir.IntegerType.get_signless(1))
-            run([vector.create_mask(kind, [index.value(index.sub(left, part * lanes))]) for part in parts])
+    def _masks(self) -> list[ir.Value | None]:
+        """The mask of each vector of the panel's columns, None where all lanes are there."""
+        lanes = self._lanes
+        return [self._mask(left) if left < lanes else None for left in range(self._count, 0, -lanes)]
 
-        if_else(index.compare("ge", left, nr), lambda: run([None] * len(parts)), ragged)
+    def _mask(self, count: Index) -> ir.Value:
+        """A mask of the first `count` lanes."""
+        kind = ir.VectorType.get([self._lanes], ir.IntegerType.get_signless(1))
+        return vector.create_mask(kind, [self._index.value(count)])
 
     def _store_vector(self, accumulators: list[ir.Value], row: Index, part: int, mask: ir.Value | None) -> None:
         operands = [

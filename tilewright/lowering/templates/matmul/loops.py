@@ -1,9 +1,12 @@
-"""Seam 1, the loops: units of work, blocks of k and row tiles, for a CPU.
+"""Seam 1, the loops: units of work, panels and blocks of k, for a CPU. `row_tiles` runs over the rows of a chunk of them.
 
-A unit is one batch element, one block of rows and one panel of columns; panels are the fastest index, so that a thread's
-neighbouring units share their rows, which stay in the second-level cache while panels stream by. Rows are split into equal blocks
-whatever their number, so that threads get equal work. Within a unit the row tiles run over the panel, or, where k is split, over one
-block of k of the panel after the other, so that what they read again stays in the first-level cache; sums wait in memory between blocks.
+A unit is one batch element, one block of rows and a group of panels of columns, often one panel; groups are the fastest index, so that a
+thread's neighbouring units share their rows, which stay in the second-level cache while panels stream by. Rows are split into equal
+blocks whatever their number, and panels into equal groups, so that threads get equal work. Within a unit one panel is worked off after
+the other. Where k is split, all panels of a group are worked off over one block of k before the next: the rows, which every panel
+multiplies, stay near that way, and sums wait in scratch.
+
+While its tiles compute, a chunk has the next one fetched, a share by each tile: at their first use panels would have to wait for memory.
 
 Every sum is taken in the order of k, whatever the blocks: a result does not depend on which tile computed it, or which thread.
 After Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008.
@@ -12,64 +15,39 @@ After Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication"
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tilewright.core.mlir import arith, ir
 from tilewright.core.symbolic import Dim, ceildiv, product, simplify_dim, to_expr
 from tilewright.lowering.templates.control import for_loop, if_else
 from tilewright.lowering.templates.index_math import Index, IndexMath
-from tilewright.lowering.templates.matmul.epilogue import EpilogueStore
+from tilewright.lowering.templates.matmul.column_range import ColumnRange
 from tilewright.lowering.templates.matmul.lhs_loaders import LhsLoader
-from tilewright.lowering.templates.matmul.micro_kernel import MicroKernel, Panel, TileMemory
+from tilewright.lowering.templates.matmul.micro_kernel import MicroKernel, Panel
 from tilewright.lowering.templates.matmul.problem import Columns, MatmulProblem
-from tilewright.lowering.templates.matmul.rhs_loaders import RhsLoader
-from tilewright.lowering.templates.memory import Flat
+from tilewright.lowering.templates.matmul.row_tiles import Chunk, RowTiles
 from tilewright.passes.schedules.matmul import MatmulSchedule
 
 
 @dataclass(frozen=True)
-class Buffers:
-    """What a range of columns reads and writes."""
+class _Unit:
+    """A batch element, a block of rows and the panels `first_panel <= panel < end_panel` of a range of columns."""
 
-    rhs: Sequence[Flat]
-    operands: Sequence[Flat]
-    results: Sequence[Flat]
+    batch: Sequence[Index]
+    first_row: Index
+    rows: Index
+    first_panel: Index = 0
+    end_panel: Index = 0
 
 
 @dataclass(frozen=True)
-class ColumnRange:
-    """A range of columns with what computes it, or several that differ in their buffers alone: these share their code.
+class _Part:
+    """The part `first <= k < end` of k; where k is split, whether it is the first and the last one."""
 
-    `buffers` are those of each range. `tile` is scratch for the accumulators of a tile (of all rows of a block where k is split); None
-    where they go from registers into the epilogue.
-    """
-
-    columns: Columns
-    buffers: Sequence[Buffers]
-    rhs: Sequence[RhsLoader]
-    store: EpilogueStore
-    tile: Flat | None
-
-    def choose(self, index: IndexMath, number: Index) -> None:
-        """Let loaders and epilogue work on the buffers of range `number` from here on."""
-        chosen = self.buffers[0]
-        for position, other in enumerate(self.buffers[1:], 1):
-            here = index.compare("eq", number, position)
-            chosen = Buffers(
-                *(
-                    [_select(here, new, old) for new, old in zip(news, olds, strict=True)]
-                    for news, olds in ((other.rhs, chosen.rhs), (other.operands, chosen.operands), (other.results, chosen.results))
-                )
-            )
-        for loader, source in zip(self.rhs, chosen.rhs, strict=True):
-            loader.use(source)
-        self.store.use(chosen.operands, chosen.results)
-
-
-def _select(condition: ir.Value, then: Flat, otherwise: Flat) -> Flat:
-    """One of two buffers of one type."""
-    same = then.memref == otherwise.memref
-    return then if same else Flat(arith.select(condition, then.memref, otherwise.memref), then.dtype, then.index)
+    first: Index
+    end: Index
+    is_first: ir.Value | None = None
+    is_last: ir.Value | None = None
 
 
 @dataclass
@@ -89,167 +67,121 @@ class MatmulLoops:
         sizes = [index.dim(s) for s in problem.batch]
         rows = index.dim(problem.m)
         blocks = index.max(index.dim(row_blocks(problem, self.schedule)), 1)
-        panels = index.dim(panel_count(problem, self.schedule))
+        groups = index.dim(group_count(problem, self.schedule))
         block_rows = index.round_up(index.ceildiv(rows, blocks), self.schedule.mr) if blocks != 1 else rows
+        even = blocks == 1 or (isinstance(rows, int) and isinstance(block_rows, int) and rows % block_rows == 0)
 
         def unit(number: ir.Value, previous: list[ir.Value]) -> Sequence[ir.Value]:
-            *batch, block, panel = index.delinearize(number, [*sizes, blocks, panels])
-            group = index.div(number, panels)
+            *batch, block, group = index.delinearize(number, [*sizes, blocks, groups])
+            shared = index.div(number, groups)
             first = index.mul(block, block_rows)
-            end = index.min(index.add(first, block_rows), rows) if blocks != 1 else rows
-            self.lhs.begin(batch, first, end, index.compare("ne", group, previous[0]))
-            self.kernel.begin_block(index.sub(end, first))
-            self._panel(list(self.ranges), batch, panel, first, end)
-            return [index.value(group)]
+            end = index.add(first, block_rows) if even else index.min(index.add(first, block_rows), rows)
+            count = block_rows if even else index.sub(end, first)
+            self.lhs.begin(batch, first, end, index.compare("ne", shared, previous[0]))
+            self.kernel.begin_block(count)
+            self._group(list(self.ranges), _Unit(batch, first, count), group)
+            return [index.value(shared)]
 
         self.kernel.begin()
         for_loop(index, lo, hi, 1, unit, [arith.constant(index.type, -1)])
         self.kernel.end()
 
-    def _panel(self, ranges: list[ColumnRange], batch: Sequence[Index], panel: Index, first: Index, end: Index) -> None:
-        """Panel number `panel` of `ranges`: of the first of these that has so many, the others' come behind."""
+    def _group(self, ranges: list[ColumnRange], unit: _Unit, group: Index) -> None:
+        """Group number `group` of `ranges`: of the first of these that has so many, the others' come behind."""
         index, (columns, *others) = self.index, ranges
         alike = len(columns.buffers)
-        each = index.dim(ceildiv(columns.columns.n, self.schedule.nr))
+        panels, each = index.dim(panel_count(columns.columns, self.schedule)), index.dim(_groups(columns.columns, self.schedule))
         count = index.mul(each, alike)
 
         def here() -> None:
-            own = panel
+            own = group
             if alike > 1:
-                columns.choose(index, index.div(panel, each))
-                own = index.rem(panel, each)
-            for loader in columns.rhs:
-                loader.begin(batch, own)
-            columns.store.begin(batch, own)
-            self._blocks_of_k(columns, first, end)
+                columns.choose(index, index.div(group, each))
+                own = index.rem(group, each)
+            first, end = own, index.add(own, 1)
+            if self.schedule.panels > 1:  # Groups differ by one panel at most.
+                first, end = (index.div(index.mul(at, panels), each) for at in (first, end))
+            self._parts(columns, replace(unit, first_panel=first, end_panel=end))
 
         if others:
-            behind = index.sub(panel, count)
-            if_else(index.compare("lt", panel, count), here, lambda: self._panel(others, batch, behind, first, end))
+            behind = index.sub(group, count)
+            if_else(index.compare("lt", group, count), here, lambda: self._group(others, unit, behind))
         else:
             here()
 
-    def _blocks_of_k(self, columns: ColumnRange, first: Index, end: Index) -> None:
-        index = self.index
-        k, size = index.dim(self.problem.k), self.schedule.k_block
-        if not splits_k(self.problem, self.schedule):
-            self._row_tiles(columns, Panel(self.lhs, columns.rhs, 0, k), first, end, None, None)
-            return
+    def _parts(self, columns: ColumnRange, unit: _Unit) -> None:
+        """The blocks of k of a unit, and its panels in each of them; the other way around where panels are packed at run time."""
+        index, k, size = self.index, self.index.dim(self.problem.k), self.schedule.k_block
 
-        def block(start: ir.Value, _: list[ir.Value]) -> None:
-            stop = index.min(index.add(start, size), k)
-            panel = Panel(self.lhs, columns.rhs, start, stop)
-            self._row_tiles(columns, panel, first, end, index.compare("eq", start, 0), index.compare("eq", stop, k))
+        def blocks(body: Callable[[_Part], None]) -> None:
+            def block(start: ir.Value, _: list[ir.Value]) -> None:
+                stop = index.min(index.add(start, size), k)
+                body(_Part(start, stop, index.compare("eq", start, 0), index.compare("eq", stop, k)))
 
-        for_loop(index, 0, k, size, block)
+            if splits_k(self.problem, self.schedule):
+                for_loop(index, 0, k, size, block)
+            else:
+                body(_Part(0, k))
 
-    def _row_tiles(
-        self, columns: ColumnRange, panel: Panel, first: Index, end: Index, is_first: ir.Value | None, is_last: ir.Value | None
-    ) -> None:
-        """The tiles of rows `first <= m < end`: full ones, then what is left by the next smaller micro-kernel that covers it.
+        if columns.keeps_panels:
+            blocks(lambda part: self._panels(columns, unit, lambda tiles, panel: self._chunk(tiles, unit, panel, part)))
+        else:
+            self._panels(columns, unit, lambda tiles, panel: blocks(lambda part: self._chunk(tiles, unit, panel, part)))
 
-        A tile that would reach past the end starts earlier instead and computes some rows again, to equal values: rows keep constant
-        distances, which take one address register instead of one per row. Where k is split, sums wait in memory by tile, not by row,
-        so that rows which two tiles share are not added up twice.
-        """
-        index, heights = self.index, self.kernel.heights
-        mr, smaller = heights[0], heights[1:] or [heights[0]]
-        rows = index.sub(end, first)
-        full = index.div(rows, mr)
-        left = index.sub(rows, index.mul(full, mr))
-        # More rows left than the next micro-kernel takes: one more full tile, if there are rows enough to start it earlier.
-        extra: Index = 0
-        if isinstance(rows, int):
-            extra = int(isinstance(left, int) and isinstance(full, int) and left > smaller[0] and full > 0)
-        elif mr > 1:
-            some = index.compare("gt", index.mul(index.min(full, 1), left), smaller[0])
-            extra = index.select(some, 1, 0)
-        tall = index.add(full, extra)
-        left = index.max(index.sub(rows, index.mul(tall, mr)), 0)
-        covering = index.min(smaller[-1], rows) if self.kernel.takes_fewer_rows else self._height(left, smaller, rows)
-        short = index.ceildiv(left, index.max(covering, 1))
-        tail_first = index.add(first, index.mul(tall, mr))
+    def _panels(self, columns: ColumnRange, unit: _Unit, body: Callable[[RowTiles, Index], None]) -> None:
+        """`body(tiles, panel)` for each panel of a unit, which is prepared. The last panel of a range may have fewer columns."""
+        index, nr, n = self.index, self.schedule.nr, columns.columns.n
+        whole, rest = divmod(n, nr) if isinstance(n, int) else (0, 0)
 
-        def place(number: Index) -> list[ir.Value]:
-            """First row and height of a tile."""
-            is_tall = index.compare("lt", number, tall)
-            height = index.select(is_tall, mr, covering)
-            start = index.select(is_tall, first, tail_first)
-            steps = index.select(is_tall, number, index.sub(number, tall))
-            row = index.min(index.add(start, index.mul(steps, height)), index.sub(end, height))
-            return index.values([row, height])
-
-        def tile(number: ir.Value, held: list[ir.Value]) -> list[ir.Value]:
-            usable = [h for h in heights if not isinstance(rows, int) or h <= max(rows, heights[-1])]
-            self._one_tile(columns, panel, held[0], held[1], usable, number, is_first, is_last)
-            return place(index.add(number, 1))
-
-        # The place is carried from tile to tile, which hides its minimum and selects from LLVM's loop strength reduction: that would
-        # compute them again for every row in the loop over k.
-        for_loop(index, 0, index.add(tall, short), 1, tile, place(0))
-
-    def _height(self, left: Index, heights: Sequence[int], rows: Index) -> Index:
-        """The smallest of `heights` that covers `left` rows and that the block has rows for; else the largest it has rows for."""
-        index = self.index
-        chosen: Index = heights[0]
-        for height in heights[1:]:
-            enough = index.compare("le", left, height)
-            too_tall = index.compare("lt", rows, chosen)
-            chosen = index.select(arith.ori(enough, too_tall), height, chosen)
-        return chosen
-
-    def _one_tile(
-        self,
-        columns: ColumnRange,
-        panel: Panel,
-        row: Index,
-        height: Index,
-        heights: Sequence[int],
-        number: Index,
-        is_first: ir.Value | None,
-        is_last: ir.Value | None,
-    ) -> None:
-        """The tile of `height` rows from `row`, the `number`-th of its block."""
-        index, kernel, store = self.index, self.kernel, columns.store
-        sides = len(columns.rhs)
-        direct = kernel.in_registers and store.in_registers
-        memory = None
-        if columns.tile is not None:
-            slot = 0 if is_first is None else index.mul(number, self.schedule.mr * sides * self.schedule.nr)
-            memory = TileMemory(columns.tile, slot)
-
-        def compute(rows: int) -> Callable[[], None]:
+        def with_columns(panel: Index, count: int) -> Callable[[], None]:
             def run() -> None:
-                places = [index.add(row, i) for i in range(rows)]
-                if self.schedule.prefetch_results:
-                    store.prefetch_rows(places)
-                kept = memory if is_first is not None else None
-                accumulators = kernel.accumulate(panel, places, kernel.start(panel, rows, kept, is_first))
-                if memory is None:
-                    store.store_registers(accumulators, places)
-                elif direct and is_last is not None:
-                    waiting = memory
-                    if_else(is_last, lambda: store.store_registers(accumulators, places), lambda: kernel.store(accumulators, waiting))
-                else:
-                    kernel.store(accumulators, memory)
+                for loader in columns.rhs:
+                    loader.begin(unit.batch, panel)
+                columns.store.begin(unit.batch, panel, count)
+                body(RowTiles(self.schedule, index, self.kernel, columns, count), panel)
 
             return run
 
-        def choose(candidates: Sequence[int]) -> None:
-            tallest, *others = candidates
-            if others:
-                if_else(index.compare("ge", height, tallest), compute(tallest), lambda: choose(others))
+        def one(panel: Index) -> None:
+            if rest == 0:
+                with_columns(panel, nr)()
+            elif whole == 0:
+                with_columns(panel, rest)()
             else:
-                compute(tallest)()
+                if_else(index.compare("eq", panel, whole), with_columns(panel, rest), with_columns(panel, nr))
 
-        choose(heights)
-        if memory is None or direct:
-            return
-        finished = memory
-        if is_last is None:
-            store.store_tile(finished, row, height)
+        if self.schedule.panels == 1:
+            one(unit.first_panel)
         else:
-            if_else(is_last, lambda: store.store_tile(finished, row, height))
+            for_loop(index, unit.first_panel, unit.end_panel, 1, lambda panel, _: one(panel))
+
+    def _chunk(self, tiles: RowTiles, unit: _Unit, panel: Index, part: _Part) -> None:
+        """One panel over one part of k."""
+        index, schedule, columns = self.index, self.schedule, tiles.columns
+        slot: Index = 0
+        if part.is_first is not None and columns.keeps_panels:
+            slot = index.mul(index.sub(panel, unit.first_panel), block_sums(self.problem, schedule, columns.columns))
+        following = self._following(columns, unit, panel, part) if schedule.prefetch_next else ()
+        operands = Panel(self.lhs, columns.rhs, part.first, part.end)
+        tiles.emit(Chunk(operands, part.is_first, part.is_last, slot, following), unit.first_row, unit.rows)
+
+    def _following(self, columns: ColumnRange, unit: _Unit, panel: Index, part: _Part) -> list[Index]:
+        """Where the chunk lies that comes next, in each right side: of the next panel, or else of the next block of k or the next group.
+        Behind the last panel comes the first one, for the next block of rows. Empty where panels are not all in memory.
+        """
+        index = self.index
+        if not columns.keeps_panels:
+            return []
+        count = index.dim(panel_count(columns.columns, self.schedule))
+        following = index.add(panel, 1)
+        around = index.select(index.compare("lt", following, count), following, 0)
+        k: Index = 0
+        if part.is_last is not None:
+            inside = index.compare("lt", following, unit.end_panel)
+            k = index.select(inside, part.first, index.select(part.is_last, 0, part.end))
+            around = index.select(arith.ori(inside, part.is_last), around, unit.first_panel)
+        group = self.kernel.layout.group
+        return [index.add(loader.panel_offset(around), index.mul(index.div(k, group), loader.group_stride())) for loader in columns.rhs]
 
 
 def splits_k(problem: MatmulProblem, schedule: MatmulSchedule) -> bool:
@@ -263,14 +195,30 @@ def row_blocks(problem: MatmulProblem, schedule: MatmulSchedule) -> Dim:
     return ceildiv(problem.m, schedule.mb)
 
 
-def panel_count(problem: MatmulProblem, schedule: MatmulSchedule) -> Dim:
-    """Panels of all column ranges."""
+def panel_count(columns: Columns, schedule: MatmulSchedule) -> Dim:
+    """Panels of a range of columns."""
+    return ceildiv(columns.n, schedule.nr)
+
+
+def _groups(columns: Columns, schedule: MatmulSchedule) -> Dim:
+    """Groups of panels of a range of columns."""
+    return ceildiv(panel_count(columns, schedule), schedule.panels)
+
+
+def group_count(problem: MatmulProblem, schedule: MatmulSchedule) -> Dim:
+    """Groups of panels of all column ranges."""
     total: Dim = 0
     for columns in problem.columns:
-        total = simplify_dim(to_expr(total) + ceildiv(columns.n, schedule.nr))
+        total = simplify_dim(to_expr(total) + _groups(columns, schedule))
     return total
 
 
 def unit_count(problem: MatmulProblem, schedule: MatmulSchedule) -> Dim:
     """Independent units of work of the kernel."""
-    return product([*problem.batch, row_blocks(problem, schedule), panel_count(problem, schedule)])
+    return product([*problem.batch, row_blocks(problem, schedule), group_count(problem, schedule)])
+
+
+def block_sums(problem: MatmulProblem, schedule: MatmulSchedule, columns: Columns) -> int:
+    """Sums that wait between blocks of k for one panel of a block of rows. The last tile may start early, and then has sums of its own."""
+    rows = min(schedule.mb, problem.m) if isinstance(problem.m, int) else schedule.mb
+    return (-(-rows // schedule.mr) + 1) * schedule.mr * len(columns.rhs) * schedule.nr

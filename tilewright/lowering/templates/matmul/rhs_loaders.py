@@ -20,6 +20,9 @@ from tilewright.passes.schedules.matmul_instructions import OperandLayout
 class RhsLoader(ABC):
     """Right vectors by k and column, within one panel of `nr` columns."""
 
+    keeps_panels: bool = False
+    """Whether all panels lie in memory, each in one piece."""
+
     def __init__(self, context: LoaderContext, rhs: Rhs, columns: Columns, nr: int, layout: OperandLayout) -> None:
         self.context = context
         self.rhs = rhs
@@ -46,6 +49,10 @@ class RhsLoader(ABC):
     def group_stride(self) -> Index:
         """Elements between neighbouring groups along k."""
 
+    def panel_offset(self, panel: Index) -> Index:
+        """The offset of a panel, where all of them lie in memory."""
+        raise NotImplementedError(f"{type(self).__name__} does not keep its panels")
+
     def sums(self) -> Index:
         """The offset of the sums of the panel's columns, `nr` of i32, where the layout has an `lhs_offset`."""
         return self.context.index.add(self.base, self.context.index.mul(self.groups(), self.nr * self.layout.group))
@@ -58,10 +65,15 @@ class RhsLoader(ABC):
 class RhsPanels(RhsLoader):
     """Panels packed at compile time."""
 
+    keeps_panels = True
+
     def begin(self, batch: Sequence[Index], panel: Index) -> None:
+        self._base = self.panel_offset(panel)
+
+    def panel_offset(self, panel: Index) -> Index:
         index = self.context.index
         stored = index.add(self.groups(), 1 if self.layout.lhs_offset else 0)
-        self._base = index.mul(panel, index.mul(stored, self.nr * self.layout.group))
+        return index.mul(panel, index.mul(stored, self.nr * self.layout.group))
 
     @property
     def base(self) -> Index:
