@@ -29,6 +29,13 @@ def leaves(value: object) -> list[np.ndarray]:
     return [leaf for item in value for leaf in leaves(item)] if isinstance(value, list | tuple) else []
 
 
+def check_thread_counts(path: Path, inputs: dict[str, torch.Tensor]) -> None:
+    """Results are bitwise equal for any number of threads."""
+    one, *others = (leaves(tilewright.load(path, threads=n)(**inputs)) for n in (1, 2, 3, 5))
+    for other in others:
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_small_model_matches_pytorch(name: str, tmp_path: Path) -> None:
     """Random weights, prefill without cache, dynamic batch and sequence, from one artifact."""
@@ -46,6 +53,7 @@ def test_small_model_matches_pytorch(name: str, tmp_path: Path) -> None:
         for ours, theirs in zip(actual, expected):
             assert ours.shape == theirs.shape
             assert np.abs(ours - theirs).max() < 1e-4, f"{name} at {(batch, sequence)}"
+    check_thread_counts(path, case.inputs(3, 77))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +77,4 @@ def test_minilm_matches_pytorch(minilm: Path, threads: int) -> None:
 
 
 def test_thread_count_changes_nothing(minilm: Path) -> None:
-    """Results are bitwise equal for any number of threads."""
-    inputs = case_of("minilm").inputs(3, 77)
-    one, two, three = (tilewright.load(minilm, threads=n)(**inputs).numpy() for n in (1, 2, 3))
-    assert np.array_equal(one, two) and np.array_equal(one, three)
+    check_thread_counts(minilm, case_of("minilm").inputs(3, 77))
