@@ -54,3 +54,13 @@ def test_a_weight_is_cast_before_it_is_packed() -> None:
     np.testing.assert_array_equal(unpack_panels(stored, transposed=True, n=9, k=7), weight.astype(numpy_dtype("bf16")))
     with pytest.raises(ValueError, match="unknown weight layout"):
         apply_layout(weight, {"kind": "spiral"})
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_part_of_a_weight_is_taken_before_it_is_packed(axis: int) -> None:
+    weight = np.random.default_rng(1).standard_normal((9, 7)).astype(np.float32)
+    part = {"axis": str(axis), "start": "2", "size": "4"}
+    expected = weight[2:6] if axis == 0 else weight[:, 2:6]
+    np.testing.assert_array_equal(apply_layout(weight, {"kind": "plain", **part}), expected)
+    stored = apply_layout(weight, {"kind": "panels", "nr": "4", "transposed": "true", **part})
+    np.testing.assert_array_equal(unpack_panels(stored, transposed=True, n=expected.shape[0]), expected)

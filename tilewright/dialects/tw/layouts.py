@@ -7,6 +7,7 @@ A `tw.weight` with a `layout` dictionary has the type of the stored form. Its en
   (default 1): the number of rows, adjacent in k, whose elements lie side by side, for instructions that multiply pairs or quads.
   `lhs_offset` (default 0; i8 in groups of 4 only): one more group behind each panel holds for every column the i32
   `-lhs_offset * sum of the column`, with which the sums begin when the left side is stored with `lhs_offset` added.
+* `axis`, `start`, `size`: only the elements `start <= i < start + size` along one axis of the plain tensor.
 * `dtype`: the weight is cast to this element type before it is stored (to the nearest value, ties to even).
 """
 
@@ -109,6 +110,9 @@ def apply_layout(array: np.ndarray, layout: Mapping[str, str] | None) -> np.ndar
     kind = layout.get("kind")
     if kind not in ("plain", "panels"):
         raise ValueError(f"unknown weight layout {dict(layout)}")
+    if "start" in layout:
+        axis, start, size = (int(layout[name]) for name in ("axis", "start", "size"))
+        array = np.ascontiguousarray(array[(slice(None),) * axis + (slice(start, start + size),)])
     if "dtype" in layout:
         array = array.astype(numpy_dtype(layout["dtype"]), copy=False)
     if kind == "plain":

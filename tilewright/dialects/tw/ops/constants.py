@@ -77,8 +77,9 @@ def _is_small(value: object) -> bool:
 class WeightOp(OpSpec):
     """A constant that lives outside the IR under a name: a parameter or buffer of the model.
 
-    `layout` is absent for the plain row-major tensor. `tw-pack-weights` and `tw-lower-precision` set it (a dictionary with `kind` and
-    its parameters, `dialects/tw/layouts.py`) together with the type of the stored form; the artifact writer stores accordingly.
+    `layout` is absent for the plain row-major tensor. `tw-pack-weights`, `tw-lower-precision` and `tw-split-products` set it (a
+    dictionary with `kind` and its parameters, `dialects/tw/layouts.py`) together with the type of the stored form; the artifact writer
+    stores accordingly.
     """
 
     name = "weight"
