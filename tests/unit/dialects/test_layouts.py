@@ -39,6 +39,26 @@ def test_what_cannot_be_packed(shape: tuple[int, ...], nr: int, group: int) -> N
         pack_panels(np.zeros(shape, np.float32), transposed=False, nr=nr, group=group)
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize(("k", "n"), [(7, 10), (8, 4), (1, 1), (0, 3)])
+def test_sums_of_columns_lie_behind_each_panel(k: int, n: int, transposed: bool) -> None:
+    matrix = np.random.default_rng(0).integers(-128, 128, (k, n)).astype(np.int8)
+    stored = np.ascontiguousarray(matrix.T) if transposed else matrix
+    layout = {"kind": "panels", "nr": "4", "group": "4", "lhs_offset": "128", "transposed": "true" if transposed else "false"}
+    panels = apply_layout(stored, layout)
+    assert panels.shape == panels_shape(k, n, 4, 4, 128)
+    sums = np.ascontiguousarray(panels[:, -1]).view(np.int32).reshape(-1)
+    np.testing.assert_array_equal(sums[:n], -128 * matrix.astype(np.int32).sum(axis=0))
+    assert not sums[n:].any()
+    np.testing.assert_array_equal(unpack_panels(panels, transposed=transposed, n=n, k=k, lhs_offset=128), stored)
+
+
+def test_sums_are_for_quads_of_i8() -> None:
+    for dtype, group in ((np.int8, 2), (np.float32, 4)):
+        with pytest.raises(ValueError, match="cannot store sums of columns behind panels"):
+            pack_panels(np.zeros((4, 4), dtype), transposed=False, nr=4, group=group, lhs_offset=128)
+
+
 def test_casts_round_to_nearest_even() -> None:
     # The bits that bf16 keeps end between the two written as 1.0 and 1.0 + 2^-7.
     values = np.array([[1 + 2**-8, 1 + 3 * 2**-8, 1 + 2**-8 + 2**-20, -np.inf, np.nan]], np.float32)

@@ -1,4 +1,4 @@
-"""A scalar region (`arith` and `math` ops on scalars) emitted on vectors."""
+"""A scalar region (`arith` and `math` ops on scalars) emitted on vectors. 16-bit floats are computed in f32, and rounded at its end."""
 
 from __future__ import annotations
 
@@ -22,26 +22,53 @@ def splat(attribute: ir.Attribute, scalar: ir.Type, lanes: int) -> ir.Value:
     return arith.constant(kind, ir.DenseElementsAttr.get_splat(kind, attribute))
 
 
+def as_type(value: ir.Value, scalar: ir.Type) -> ir.Type:
+    """`scalar`, in as many lanes as `value` has."""
+    return ir.VectorType.get(ir.VectorType(value.type).shape, scalar) if isinstance(value.type, ir.VectorType) else scalar
+
+
+def is_bf16(mlir_type: ir.Type) -> bool:
+    """Whether a type is bf16, or a vector of it."""
+    return isinstance(mlir_type.element_type if isinstance(mlir_type, ir.VectorType) else mlir_type, ir.BF16Type)
+
+
 def emit_region(block: ir.Block, arguments: Sequence[ir.Value], lanes: int, target: Target) -> list[ir.Value]:
     """What `block` yields, computed on vectors: `arguments` stand for its block arguments. Locations of the ops are kept."""
-    values: dict[ir.Value, ir.Value] = dict(zip(block.arguments, arguments, strict=True))
+    values: dict[ir.Value, ir.Value] = {a: _widened(v) for a, v in zip(block.arguments, arguments, strict=True)}
     for view in block.operations:
         op = view.operation
         if tw.is_op(op, "yield"):
-            return [values[v] for v in op.operands]
+            return [_narrowed(values[v], v.type) for v in op.operands]
         with op.location:
             operands = [values[v] for v in op.operands]
             if op.name == "arith.constant":
-                values[op.results[0]] = splat(op.attributes["value"], op.results[0].type, lanes)
+                values[op.results[0]] = _widened(splat(op.attributes["value"], op.results[0].type, lanes))
+            elif op.name in ("arith.extf", "arith.truncf") and operands[0].type == vector_of(_wide(op.results[0].type), lanes):
+                values[op.results[0]] = operands[0]
             elif is_expanded(op.name) and not isinstance(op.results[0].type, ir.F64Type):
                 values[op.results[0]] = expand_math_op(op.name, operands, target)
             else:
                 attributes = {name: op.attributes[name] for name in _attribute_names(op)}
                 clone = ir.Operation.create(
-                    op.name, results=[vector_of(r.type, lanes) for r in op.results], operands=operands, attributes=attributes
+                    op.name, results=[vector_of(_wide(r.type), lanes) for r in op.results], operands=operands, attributes=attributes
                 )
                 values.update(zip(op.results, clone.results, strict=True))
     raise AssertionError("a region without tw.yield passed the verifier")
+
+
+def _wide(scalar: ir.Type) -> ir.Type:
+    """The type in which values of a scalar type are computed."""
+    return ir.F32Type.get() if isinstance(scalar, ir.F16Type | ir.BF16Type) else scalar
+
+
+def _widened(value: ir.Value) -> ir.Value:
+    kind = ir.VectorType(value.type)
+    wide = _wide(kind.element_type)
+    return value if wide == kind.element_type else arith.extf(as_type(value, wide), value)
+
+
+def _narrowed(value: ir.Value, scalar: ir.Type) -> ir.Value:
+    return value if ir.VectorType(value.type).element_type == scalar else arith.truncf(as_type(value, scalar), value)
 
 
 def region_cost(block: ir.Block) -> int:

@@ -33,3 +33,13 @@ func.func @quads_without_padding(%p: tensor<2x16x48x4xi8>) -> tensor<64x96xi8> {
   %w = "tw.unpack"(%p) {columns = 96 : i64} : (tensor<2x16x48x4xi8>) -> tensor<64x96xi8>
   return %w : tensor<64x96xi8>
 }
+
+// 64 rows are 16 groups; the 17th holds the sums of the columns.
+// CHECK-LABEL: func.func @with_sums(
+// CHECK: "tw.unpack"
+// CHECK-SAME: lhs_offset = 128 : i64
+// CHECK-SAME: -> tensor<64x96xi8>
+func.func @with_sums(%p: tensor<2x17x48x4xi8>) -> tensor<64x96xi8> {
+  %w = "tw.unpack"(%p) {columns = 96 : i64, lhs_offset = 128 : i64} : (tensor<2x17x48x4xi8>) -> tensor<64x96xi8>
+  return %w : tensor<64x96xi8>
+}
