@@ -40,6 +40,7 @@ def tile_schedule(
         nr,
         block,
         unroll=1,
+        prefetch_next=tall,
         k_block=k_block if depth > k_block and tall else 0,
         copy_lhs=tall and row_bytes > LARGEST_IN_PLACE,
         instruction=record.name,

@@ -75,6 +75,9 @@ class MicroKernel(ABC):
     """Whether the lowest tile may be given fewer rows than its height."""
     request_interval: int = 0
     """Groups of k between requests for lines of the next chunk; 0 where a micro-kernel makes none."""
+    fewest_requesting: int = 6
+    """Tiles that can fetch the next chunk beside their work. Fewer would have to ask for lines faster than the third-level cache delivers
+    them, which also delays those that miss nothing."""
     layout: OperandLayout
     store_sums: Callable[[Flat, Index, int], None] | None = None
     """Writes the sums of the columns of a panel behind its groups: `store_sums(flat, groups, nr)`; None where there are none."""

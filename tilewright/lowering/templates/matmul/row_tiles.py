@@ -12,10 +12,6 @@ from tilewright.lowering.templates.matmul.column_range import ColumnRange
 from tilewright.lowering.templates.matmul.micro_kernel import LINE, MicroKernel, Panel, Request, TileMemory
 from tilewright.passes.schedules.matmul import MatmulSchedule
 
-FEWEST_TILES = 6
-"""Tiles that can fetch the next chunk beside their work. Fewer would have to ask for lines faster than the third-level cache delivers
-them, which also delays those that miss nothing."""
-
 
 @dataclass(frozen=True)
 class Chunk:
@@ -93,7 +89,7 @@ class RowTiles:
             if fetch is not None:
                 flats = [loader.flat for loader in panel.rhs]
                 requests = [Request(flat, held[2 + 2 * i], held[3 + 2 * i], fetch.lines) for i, flat in enumerate(flats)]
-                enough = None if isinstance(tall, int) else index.compare("ge", tall, FEWEST_TILES)
+                enough = None if isinstance(tall, int) else index.compare("ge", tall, self._kernel.fewest_requesting)
                 panel = replace(panel, requests=requests, fetches=enough)
             self._one_tile(replace(chunk, panel=panel), held[0], held[1], usable, number)
             return place(index.add(number, 1))
@@ -117,8 +113,8 @@ class RowTiles:
 
     def _fetch(self, chunk: Chunk, tiles: Index) -> _Fetch | None:
         """How `tiles` tiles fetch the next chunk; None where they do not."""
-        index, interval = self._index, self._kernel.request_interval
-        if not chunk.following or not interval or (isinstance(tiles, int) and tiles < FEWEST_TILES):
+        index, interval, fewest = self._index, self._kernel.request_interval, self._kernel.fewest_requesting
+        if not chunk.following or not interval or (isinstance(tiles, int) and tiles < fewest):
             return None
         group = self._kernel.layout.group
         groups = index.sub(index.ceildiv(chunk.panel.end, group), index.div(chunk.panel.first, group))
@@ -129,7 +125,7 @@ class RowTiles:
             assert isinstance(stride, int)
             each = LINE // loader.flat.element_bytes
             needed = -(-interval * stride // each)
-            lines = max(lines, -(-needed // (tiles if isinstance(tiles, int) else FEWEST_TILES)))
+            lines = max(lines, -(-needed // (tiles if isinstance(tiles, int) else fewest)))
             share.append(index.mul(rounds, lines * each))
             size.append(index.mul(groups, stride))
         return _Fetch(lines, share, size)

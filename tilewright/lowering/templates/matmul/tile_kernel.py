@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from tilewright.core.mlir import arith, ir, llvm, memref
 from tilewright.lowering.templates.control import for_loop, if_else
 from tilewright.lowering.templates.index_math import Index, IndexMath
-from tilewright.lowering.templates.matmul.micro_kernel import MicroKernel, Panel, TileMemory
+from tilewright.lowering.templates.matmul.micro_kernel import MicroKernel, Panel, Request, TileMemory
 from tilewright.lowering.templates.memory import Flat
 from tilewright.passes.schedules.matmul import MatmulSchedule
 from tilewright.passes.schedules.matmul_instructions import OperandLayout
@@ -48,6 +48,7 @@ class TileKernel(MicroKernel):
 
     in_registers = False
     takes_fewer_rows = True
+    fewest_requesting = 4
 
     def __init__(
         self, record: MatrixInstruction, layout: OperandLayout, schedule: MatmulSchedule, index: IndexMath, configuration: Flat
@@ -55,6 +56,7 @@ class TileKernel(MicroKernel):
         self.layout = layout
         self._record, self._schedule, self._index, self._configuration = record, schedule, index, configuration
         self._column_tiles = schedule.nr // record.n
+        self.request_interval = record.k // layout.group
         self._right = list(range(_LEFT + schedule.mr // TILE_ROWS, _TILES))
         self._i8, self._i64 = (ir.IntegerType.get_signless(bits) for bits in (8, 64))
         self._pointer = ir.Type.parse("!llvm.ptr")
@@ -157,7 +159,20 @@ class TileKernel(MicroKernel):
                 for place in range(len(columns)):
                     multiply(tile, place)
 
-        for_loop(index, panel.first, panel.end, record.k, lambda k, _: step(k))
+        def steps(requests: Sequence[Request]) -> None:
+            def body(k: ir.Value, positions: list[ir.Value]) -> list[ir.Value]:
+                asked = [request.emit(index, position) for request, position in zip(requests, positions, strict=True)]
+                step(k)
+                return index.values(asked)
+
+            for_loop(index, panel.first, panel.end, record.k, body, index.values([request.start for request in requests]))
+
+        if not panel.requests or len(rows) < self.heights[0]:
+            steps(())
+        elif panel.fetches is None:
+            steps(panel.requests)
+        else:
+            if_else(panel.fetches, lambda: steps(panel.requests), lambda: steps(()))
         return accumulators
 
     def store(self, accumulators: Tiles, tile: TileMemory) -> None:
@@ -165,8 +180,8 @@ class TileKernel(MicroKernel):
             self._call("tilestored64", [self._immediate(number), address, stride])
 
     def _places(self, tiles: Tiles, memory: TileMemory) -> list[tuple[ir.Value, ir.Value]]:
-        """Address and stride of each accumulator in memory, `[rows][sides][nr]`."""
-        index, nr, sides = self._index, self._schedule.nr, tiles.sides
+        """Address and stride of each accumulator in memory, `[rows][sides][width]`."""
+        index, nr, sides = self._index, memory.width, tiles.sides
         stride = self._stride(sides * nr * memory.flat.element_bytes)
         offsets = [
             tile * TILE_ROWS * sides * nr + side * nr + column * self._record.n
