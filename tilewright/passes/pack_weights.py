@@ -14,8 +14,8 @@ from tilewright.dialects import tw
 from tilewright.dialects.tw.layouts import panels_shape
 from tilewright.passes.schedules.attribute import read_schedule
 from tilewright.passes.schedules.matmul import MatmulSchedule
-from tilewright.passes.schedules.matmul_instructions import LAYOUTS, why_unfit
-from tilewright.passes.schedules.matmul_kernel import cast_source, column_ranges
+from tilewright.passes.schedules.matmul_instructions import LAYOUTS, OperandLayout, why_unfit
+from tilewright.passes.schedules.matmul_kernel import RhsMatrix, cast_source, column_ranges, rhs_matrix
 
 Packs = dict[int, tuple[ir.Attribute, ir.Type]]
 """Layout and packed type of the arguments of a kernel that are packed, by position."""
@@ -55,9 +55,10 @@ def pack_kernel(function: ir.OpView, schedule: Mapping[str, Any]) -> Packs:
     read = MatmulSchedule.from_attributes(schedule)
     for columns in column_ranges(function):
         for matmul in columns.matmuls:
-            argument = cast_source(matmul.operands[1])
+            matrix = rhs_matrix(matmul)
+            argument = cast_source(matrix.value)
             if isinstance(argument.owner, ir.Block):
-                packs[ir.BlockArgument(argument).arg_number] = _pack_operand(matmul, argument, read)
+                packs[ir.BlockArgument(argument).arg_number] = _pack_operand(matmul, argument, matrix, read)
     attributes = function.operation.attributes
     old = ir.FunctionType(ir.TypeAttr(attributes["function_type"]).value)
     inputs = [packs[i][1] if i in packs else t for i, t in enumerate(old.inputs)]
@@ -65,13 +66,13 @@ def pack_kernel(function: ir.OpView, schedule: Mapping[str, Any]) -> Packs:
     return packs
 
 
-def _pack_operand(matmul: ir.Operation, argument: ir.Value, schedule: MatmulSchedule) -> tuple[ir.Attribute, ir.Type]:
+def _pack_operand(matmul: ir.Operation, argument: ir.Value, matrix: RhsMatrix, schedule: MatmulSchedule) -> tuple[ir.Attribute, ir.Type]:
     info = tw.tensor_info(argument)
     transposed = bool(tw.get(matmul, "transpose_rhs"))
     n, k = info.shape if transposed else reversed(info.shape)
     assert isinstance(n, int) and isinstance(k, int)
     operand = tw.tensor_info(matmul.operands[1]).dtype
-    why = why_unfit(schedule.instruction, operand, k)
+    why = why_unfit(schedule.instruction, operand, k // matrix.slices) or _why_not_sliced(matrix, k, LAYOUTS[operand][schedule.instruction])
     if why is not None:
         raise VerifyError(
             "a weight cannot be packed for the schedule of its kernel",
@@ -83,9 +84,10 @@ def _pack_operand(matmul: ir.Operation, argument: ir.Value, schedule: MatmulSche
     nr, group, offset = schedule.nr, operands.group, operands.lhs_offset
     new_type = tw.tensor_type(tw.TensorInfo(panels_shape(k, n, nr, group, offset), operand))
     argument.set_type(new_type)
-    with ir.InsertionPoint(matmul), matmul.location:
+    reader, position = (matmul, 1) if matrix.split is None else (matrix.split, 0)
+    with ir.InsertionPoint(reader), reader.location:
         rows = k if group != 1 else None
-        matmul.operands[1] = tw.build("unpack", argument, columns=n, rows=rows, transposed=transposed, lhs_offset=offset or None)
+        reader.operands[position] = tw.build("unpack", argument, columns=n, rows=rows, transposed=transposed, lhs_offset=offset or None)
     layout = {"kind": "panels", "nr": str(nr), "transposed": "true" if transposed else "false"}
     if group != 1:
         layout["group"] = str(group)
@@ -94,6 +96,16 @@ def _pack_operand(matmul: ir.Operation, argument: ir.Value, schedule: MatmulSche
     if operand != info.dtype:
         layout["dtype"] = operand
     return ir.DictAttr.get({name: ir.StringAttr.get(text) for name, text in layout.items()}), new_type
+
+
+def _why_not_sliced(matrix: RhsMatrix, k: int, layout: OperandLayout) -> str | None:
+    """Why panels of a whole matrix with `k` rows cannot be read by slices; None if they can."""
+    if matrix.slices == 1:
+        return None
+    if layout.lhs_offset:
+        return "panels of slices along k would need the sums of each slice, panels of the matrix hold those of whole columns"
+    rows = k // matrix.slices
+    return f"slices of {rows} rows are not made of whole groups of {layout.group}" if rows % layout.group else None
 
 
 def _pack_launches(function: ir.Operation, packed: dict[str, Packs]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim
 from tilewright.dialects import tw
+from tilewright.passes.schedules.matmul_kernel import rhs_matrix
 
 Shape = tuple[Dim, ...]
 
@@ -40,10 +41,12 @@ _ROLES: dict[str, Role] = {
 
 
 def role_of(op: ir.OpView | ir.Operation) -> Role:
-    """The role of a `tw` op. A reshape is inline when it only adds or removes dimensions of size 1, else it stays outside."""
+    """The role of a `tw` op. A reshape is inline when it only adds or removes dimensions of size 1, or splits a weight for a matmul,
+    which reads it packed; else it stays outside.
+    """
     name = tw.short_name(op)
     if name == "reshape":
-        return Role.INLINE if is_unit_reshape(op) else Role.OUTSIDE
+        return Role.INLINE if is_unit_reshape(op) or splits_weight(op.operation) else Role.OUTSIDE
     return _ROLES.get(name or "", Role.ALONE)
 
 
@@ -51,6 +54,17 @@ def is_unit_reshape(op: ir.OpView | ir.Operation) -> bool:
     """True for a reshape that only adds or removes dimensions of size 1."""
     before, after = tw.tensor_info(op.operation.operands[0]).shape, tw.tensor_info(op.operation.results[0]).shape
     return without_units(before) == without_units(after)
+
+
+def splits_weight(op: ir.Operation) -> bool:
+    """True for a reshape with which a matmul multiplies a weight by slices along k, and which serves nothing else."""
+    weight = op.operands[0].owner
+    if isinstance(weight, ir.Block) or not tw.is_op(weight, "weight"):
+        return False
+    readers = [use.owner.operation for use in op.results[0].uses]
+    users = [use.owner.operation for r in readers if tw.is_op(r, "transpose") for use in r.results[0].uses]
+    users += [r for r in readers if not tw.is_op(r, "transpose")]
+    return bool(users) and all(tw.is_op(user, "matmul") and rhs_matrix(user).split == op for user in users)
 
 
 def is_cast(op: ir.OpView | ir.Operation) -> bool:

@@ -49,6 +49,43 @@ def inner_size(matmul: ir.Operation) -> Dim:
     return shape[-2] if tw.get(matmul, "transpose_lhs") else shape[-1]
 
 
+@dataclass(frozen=True)
+class RhsMatrix:
+    """The right side of a `tw.matmul`, or the matrix of whose `slices` equal parts along k each batch element multiplies one."""
+
+    value: ir.Value
+    slices: int = 1
+    split: ir.Operation | None = None
+    """The `tw.reshape` that splits the matrix."""
+
+
+def rhs_matrix(matmul: ir.Operation) -> RhsMatrix:
+    """What a matmul multiplies by, seen through the ops with which `tw-split-reduction` takes a matrix apart along k."""
+    return sliced_matrix(matmul.operands[1], bool(tw.get(matmul, "transpose_rhs"))) or RhsMatrix(matmul.operands[1])
+
+
+def sliced_matrix(value: ir.Value, transposed: bool) -> RhsMatrix | None:
+    """The matrix behind a batch of its slices along k; None for other values.
+
+    Slices of `[k, n]` are `[slices, k / slices, n]` by a reshape, those of a `transposed` matrix `[n, k]` are
+    `[slices, n, k / slices]` by a reshape and a transpose.
+    """
+    if isinstance(value.owner, ir.Block):
+        return None
+    op = value.owner.operation
+    if transposed:
+        if not tw.is_op(op, "transpose") or tuple(tw.get(op, "permutation")) != (1, 0, 2) or isinstance(op.operands[0].owner, ir.Block):
+            return None
+        op = op.operands[0].owner.operation
+    if not tw.is_op(op, "reshape"):
+        return None
+    matrix, parts = tw.tensor_info(op.operands[0]).shape, tw.tensor_info(op.results[0]).shape
+    if len(matrix) != 2 or len(parts) != 3 or parts[0 if transposed else 2] != matrix[0 if transposed else 1]:
+        return None
+    slices = parts[1 if transposed else 0]
+    return RhsMatrix(op.operands[0], slices, op) if isinstance(slices, int) and slices > 1 else None
+
+
 def cast_source(value: ir.Value) -> ir.Value:
     """What is behind a cast in front of a matmul: the operand of a `tw.pointwise` that only rounds or widens; else the value."""
     while not isinstance(value.owner, ir.Block):

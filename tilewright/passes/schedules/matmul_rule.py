@@ -12,7 +12,7 @@ from tilewright.dialects import tw
 from tilewright.dialects.tw.types import BYTES
 from tilewright.passes.schedules.matmul import LARGEST_BLOCK, MatmulSchedule, registers_needed
 from tilewright.passes.schedules.matmul_instructions import FMA, LAYOUTS, OperandLayout, best_instruction, find_record
-from tilewright.passes.schedules.matmul_kernel import column_ranges, inner_size
+from tilewright.passes.schedules.matmul_kernel import column_ranges, inner_size, rhs_matrix
 from tilewright.passes.schedules.matmul_tiles import FEWEST_TILE_ROWS, tile_schedule
 from tilewright.targets import Target
 
@@ -40,7 +40,8 @@ def choose_matmul_schedule(function: ir.OpView, target: Target) -> dict[str, Any
     """The schedule of a kernel around matmuls of one left side on a CPU; None for other kernels, and for epilogues that the template
     lacks.
 
-    Right sides are packed when they are weights that the matmuls read as they are stored, as matrices.
+    Right sides are packed when they are weights that the matmuls read as they are stored, as matrices or as the slices of
+    `tw-split-reduction`; these where panels of the whole matrix hold the panels of each slice.
     """
     operations = list(function.operation.regions[0].blocks[0].operations)
     ranges = column_ranges(function)
@@ -50,34 +51,42 @@ def choose_matmul_schedule(function: ir.OpView, target: Target) -> dict[str, Any
     if len({matmul.operands[0] for matmul in matmuls}) != 1:
         return None
     result, rhs = tw.tensor_info(matmuls[0].results[0]), tw.tensor_info(matmuls[0].operands[1])
-    packed = all(tw.tensor_info(m.operands[1]).rank == 2 and _is_weight(function, m.operands[1]) for m in matmuls)
+    packed = all(_is_weight(function, rhs_matrix(m).value) for m in matmuls)
     # Leading dimensions are rows of one tall matmul when the right side does not have them.
     rows: Dim = result.shape[-2]
     if rhs.rank == 2:
         for size in result.shape[:-2]:
             rows = to_expr(rows) * size
-    instruction = _choose_instruction(matmuls[0], to_expr(rows).bounds(tw.symbols_of(function))[1], target)
+    widest = max((tw.tensor_info(c.matmuls[0].results[0]).shape[-1] for c in ranges), key=lambda n: n if isinstance(n, int) else 0)
+    sides, k = max(len(columns.matmuls) for columns in ranges), inner_size(matmuls[0])
+    schedule = product_schedule(rows, widest, k, rhs.dtype, target, tw.symbols_of(function), sides, packed)
+    if schedule is not None and packed and any(rhs_matrix(m).slices > 1 for m in matmuls):
+        layout = LAYOUTS[rhs.dtype][schedule.instruction]
+        if layout.lhs_offset or not isinstance(k, int) or k % layout.group:
+            schedule = product_schedule(rows, widest, k, rhs.dtype, target, tw.symbols_of(function), sides)
+    return None if schedule is None else schedule.attributes()
+
+
+def product_schedule(
+    rows: Dim, n: Dim, k: Dim, dtype: str, target: Target, ranges: dict[str, tuple[int, int]], sides: int = 1, packed: bool = False
+) -> MatmulSchedule | None:
+    """The schedule for `rows` (at their most) of `k` elements of `dtype` by `n` columns of each of `sides` right sides, which are
+    `packed` or not; None where the template has no instruction for them.
+    """
+    tiles = to_expr(rows).bounds(ranges)[1] >= FEWEST_TILE_ROWS
+    instruction = best_instruction(dtype, k, target, tiles)
     if instruction is None:
         return None
-    widest = max((tw.tensor_info(c.matmuls[0].results[0]).shape[-1] for c in ranges), key=lambda n: n if isinstance(n, int) else 0)
-    sides = max(len(columns.matmuls) for columns in ranges)
     record = find_record(target, instruction)
     if record is not None and record.tile:
-        element_bytes = record.bits[record.rhs] // 8
-        schedule = tile_schedule(rows, widest, inner_size(matmuls[0]), record, element_bytes, target, tw.symbols_of(function), sides)
-        return dataclasses.replace(schedule, rhs="packed" if packed else "plain").attributes()
-    layout = LAYOUTS[rhs.dtype][instruction]
-    schedule = dense_schedule(rows, widest, target, tw.symbols_of(function), sides, layout)
+        schedule = tile_schedule(rows, n, k, record, record.bits[record.rhs] // 8, target, ranges, sides)
+        return dataclasses.replace(schedule, rhs="packed" if packed else "plain")
+    layout = LAYOUTS[dtype][instruction]
+    schedule = dense_schedule(rows, n, target, ranges, sides, layout)
     schedule = _fitted(dataclasses.replace(schedule, instruction=instruction), target)
     if packed:
         schedule = dataclasses.replace(schedule, rhs="packed", prefetch_rhs=PREFETCH_BYTES // (layout.group * BYTES[layout.panels]))
-    return schedule.attributes()
-
-
-def _choose_instruction(matmul: ir.Operation, most_rows: int, target: Target) -> str | None:
-    """The instruction for the operands' types; None where the template has none."""
-    tiles = most_rows >= FEWEST_TILE_ROWS
-    return best_instruction(tw.tensor_info(matmul.operands[1]).dtype, inner_size(matmul), target, tiles)
+    return schedule
 
 
 def _fitted(schedule: MatmulSchedule, target: Target) -> MatmulSchedule:
@@ -100,7 +109,8 @@ def _is_covered(op: ir.Operation) -> bool:
 
 
 def _is_weight(function: ir.OpView, value: ir.Value) -> bool:
-    if not isinstance(value.owner, ir.Block) or "arg_attrs" not in function.operation.attributes:
+    is_matrix = tw.tensor_info(value).rank == 2
+    if not is_matrix or not isinstance(value.owner, ir.Block) or "arg_attrs" not in function.operation.attributes:
         return False
     attributes = ir.ArrayAttr(function.operation.attributes["arg_attrs"])
     return "tw.weight" in ir.DictAttr(attributes[ir.BlockArgument(value).arg_number])

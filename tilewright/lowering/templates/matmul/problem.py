@@ -13,15 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tilewright.core.diagnostics import UnsupportedError
-from tilewright.core.symbolic import Dim, product
-from tilewright.lowering.templates.views import Piece, StridedView, coalesce, normalize, refine
+from tilewright.core.symbolic import Dim, product, simplify_dim, to_expr
+from tilewright.lowering.templates.views import Piece, StridedView, coalesce, normalize, refine, times
 
 
 @dataclass(frozen=True)
 class Packed:
     """A right side packed at compile time: panels `[ceildiv(n, nr)][ceildiv(k, group)][nr][group]`, padded with zeros.
 
-    With `lhs_offset` one more group behind each panel holds the sums of its columns (`dialects/tw/layouts.py`).
+    With `lhs_offset` one more group behind each panel holds the sums of its columns (`dialects/tw/layouts.py`). Where there are `slices`,
+    the matmul reads equal parts of the k rows of each panel, one for each element of its last batch dimension.
     """
 
     k: Dim
@@ -29,6 +30,12 @@ class Packed:
     nr: int
     group: int = 1
     lhs_offset: int = 0
+    slices: int = 1
+
+    @property
+    def slice_rows(self) -> Dim:
+        """Rows that one slice has."""
+        return simplify_dim(to_expr(self.k) // self.slices)
 
 
 @dataclass(frozen=True)
@@ -129,8 +136,7 @@ def build_problem(lhs: Tensor, products: Sequence[Product], dtypes: tuple[str, s
     rows: list[tuple[Piece, ...]] = []
     for axis in range(leading):
         size = elementwise[-1].view.shape[axis]
-        still = (Piece(size, 0),) if size != 1 else ()
-        sides = [r.view.dims[axis] if isinstance(r, Tensor) and axis < leading - 1 else still for r in rhs]
+        sides = [_row_pieces(r, axis - leading, size) for r in rhs]
         rows += _refined("rows", [lhs.view.dims[axis], *sides, *(t.view.dims[axis] for t in elementwise)])
     rows = coalesce(rows)
     if not rows or any(piece.stride != 0 for piece in rows[-1][1 : 1 + len(rhs)]):
@@ -171,8 +177,18 @@ def build_problem(lhs: Tensor, products: Sequence[Product], dtypes: tuple[str, s
     return MatmulProblem(batch, rows[-1][0].size, tuple(s[0].size for s in inner), left, tuple(columns), *dtypes)
 
 
+def _row_pieces(rhs: Tensor | PackedTensor, axis: int, size: Dim) -> tuple[Piece, ...]:
+    """How a right side lies along a dimension of `size` that is not columns: -1 is m, those before are batch dimensions."""
+    if isinstance(rhs, Tensor) and axis < -1:
+        return rhs.view.dims[axis - 1]
+    stride: Dim = 0
+    if isinstance(rhs, PackedTensor) and axis == -2 and rhs.packed.slices > 1:
+        stride = times(rhs.packed.slice_rows, rhs.packed.nr)
+    return normalize((Piece(size, stride),))
+
+
 def _k_pieces(rhs: Tensor | PackedTensor) -> tuple[Piece, ...]:
-    return rhs.view.dims[-2] if isinstance(rhs, Tensor) else normalize((Piece(rhs.packed.k, rhs.packed.nr),))
+    return rhs.view.dims[-2] if isinstance(rhs, Tensor) else normalize((Piece(rhs.packed.slice_rows, rhs.packed.nr),))
 
 
 def _n_pieces(rhs: Tensor | PackedTensor) -> tuple[Piece, ...]:

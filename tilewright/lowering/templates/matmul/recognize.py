@@ -13,7 +13,7 @@ from tilewright.lowering.templates.matmul.problem import MatmulProblem, Packed, 
 from tilewright.lowering.templates.tracing import is_argument, trace_result, trace_source
 from tilewright.lowering.templates.vector_region import emit_region, region_cost, splat
 from tilewright.lowering.templates.views import StridedView
-from tilewright.passes.schedules.matmul_kernel import ACCUMULATORS, cast_source, column_ranges
+from tilewright.passes.schedules.matmul_kernel import ACCUMULATORS, cast_source, column_ranges, rhs_matrix
 from tilewright.targets import Target
 
 
@@ -79,8 +79,8 @@ def _lhs(matmul: ir.Operation, shape: tuple[Dim, ...]) -> Tensor:
 
 
 def _rhs(matmul: ir.Operation, shape: tuple[Dim, ...]) -> Tensor | PackedTensor:
-    value = cast_source(matmul.operands[1])
-    owner = value.owner
+    matrix = rhs_matrix(matmul)
+    owner = cast_source(matrix.value).owner
     if tw.is_op(owner, "unpack"):
         panels = owner.operation.operands[0]
         if not is_argument(panels):
@@ -91,10 +91,12 @@ def _rhs(matmul: ir.Operation, shape: tuple[Dim, ...]) -> Tensor | PackedTensor:
         n, k = tw.tensor_info(owner.operation.results[0]).shape
         if not tw.get(owner, "transposed"):
             n, k = k, n
-        return PackedTensor(ir.BlockArgument(panels).arg_number, info.dtype, Packed(k, n, nr, group, tw.get(owner, "lhs_offset") or 0))
+        packed = Packed(k, n, nr, group, tw.get(owner, "lhs_offset") or 0, matrix.slices)
+        return PackedTensor(ir.BlockArgument(panels).arg_number, info.dtype, packed)
+    value = cast_source(matmul.operands[1])
     rhs = trace_source(value)
     if rhs is None:
-        raise _unsupported(owner, "the right side of a matmul kernel must be an argument")
+        raise _unsupported(value.owner, "the right side of a matmul kernel must be an argument")
     view = _matrices(rhs.view, bool(tw.get(matmul, "transpose_rhs")))
     return Tensor(rhs.argument, rhs.dtype, view.broadcast_to((*shape[:-2], *view.shape[-2:])))
 

@@ -63,17 +63,19 @@ class RhsLoader(ABC):
 
 
 class RhsPanels(RhsLoader):
-    """Panels packed at compile time."""
+    """Panels packed at compile time, or the rows of one slice in each."""
 
     keeps_panels = True
 
     def begin(self, batch: Sequence[Index], panel: Index) -> None:
+        self._slice = self.context.batch_offset(self.rhs.access.batch, batch)
         self._base = self.panel_offset(panel)
 
     def panel_offset(self, panel: Index) -> Index:
-        index = self.context.index
-        stored = index.add(self.groups(), 1 if self.layout.lhs_offset else 0)
-        return index.mul(panel, index.mul(stored, self.nr * self.layout.group))
+        index, packed = self.context.index, self.rhs.packed
+        assert packed is not None
+        stored = index.add(index.dim(ceildiv(packed.k, self.layout.group)), 1 if self.layout.lhs_offset else 0)
+        return index.add(self._slice, index.mul(panel, index.mul(stored, self.nr * self.layout.group)))
 
     @property
     def base(self) -> Index:
