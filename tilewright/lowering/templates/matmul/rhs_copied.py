@@ -19,6 +19,7 @@ from tilewright.lowering.templates.matmul.problem import Columns, Rhs
 from tilewright.lowering.templates.matmul.rhs_loaders import RhsInPlace, RhsLoader, RhsPanels
 from tilewright.lowering.templates.memory import Flat, Scratch, scratch_view
 from tilewright.lowering.templates.transpose import transpose_block
+from tilewright.lowering.templates.vector_region import as_type, is_bf16
 from tilewright.lowering.templates.views import times
 from tilewright.passes.schedules.matmul_instructions import OperandLayout
 
@@ -130,10 +131,10 @@ class RhsCopied(RhsLoader):
             """A group with `rows` rows; those behind them are zeros."""
             for part in range(0, self.nr, context.lanes):
                 loaded = [
-                    self._or_zero(context.load_vector(index.add(self._column_of_vectors(part), row)), step, rows)
+                    self._or_zero(_as_bits(context.load_vector(index.add(self._column_of_vectors(part), row))), step, rows)
                     for step, row in enumerate(self._rows_of(group, rows))
                 ]
-                self.flat.store_vector(interleave(loaded), self._place(group, part))
+                self.flat.store_vector(self._of_bits(interleave(loaded)), self._place(group, part))
 
         def vectors() -> None:
             for_loop(index, 0, self._whole_groups(), 1, lambda group, _: by_vector(group, self.layout.group))
@@ -192,7 +193,8 @@ class RhsCopied(RhsLoader):
         def column(number: ir.Value, _: list[ir.Value]) -> None:
             base, place = self._column(number), self._place(group, number)
             for step, row in enumerate(offsets):
-                self.flat.store(self._or_zero(context.load(index.add(base, row)), step, rows), index.add(place, step))
+                value = self._or_zero(_as_bits(context.load(index.add(base, row))), step, rows)
+                self.flat.store(self._of_bits(value), index.add(place, step))
 
         for_loop(index, 0, self.nr, 1, column)
 
@@ -215,6 +217,17 @@ class RhsCopied(RhsLoader):
             return words
         count = ir.VectorType(words.type).shape[0] * self.layout.group
         return vector.bitcast(ir.VectorType.get([count], element_type(self.layout.copied)), words)
+
+
+    def _of_bits(self, value: ir.Value) -> ir.Value:
+        """What `_as_bits` took as integers."""
+        kind = as_type(value, element_type(self.layout.copied))
+        return value if value.type == kind else arith.bitcast(kind, value)
+
+
+def _as_bits(value: ir.Value) -> ir.Value:
+    """bf16 as i16: processors without bf16 have no vectors of it, and LLVM would move them element by element through f32."""
+    return arith.bitcast(as_type(value, ir.IntegerType.get_signless(16)), value) if is_bf16(value.type) else value
 
 
 def _zero(kind: ir.Type) -> ir.Attribute:
