@@ -7,7 +7,7 @@ from typing import Any
 
 from tilewright.passes.schedules.database import Entry
 from tilewright.targets import Target
-from tilewright.tuning.search import Outcome
+from tilewright.tuning.search import Outcome, Trial
 from tilewright.version import __version__
 
 
@@ -43,6 +43,10 @@ def entry_of(outcome: Outcome, result: TuneResult) -> Entry:
     return Entry(subject.digest, result.target.name, source, schedule, notes)
 
 
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {"schedule": dict(trial.schedule), "ratio": trial.ratio, "why": trial.why}
+
+
 def tune_report(result: TuneResult) -> dict[str, Any]:
     """The result as JSON values. Times in microseconds, one for each set of sizes."""
     return {
@@ -56,7 +60,8 @@ def tune_report(result: TuneResult) -> dict[str, Any]:
                 "kernel": outcome.subject.digest,
                 "schedule": dict(outcome.schedule),
                 "noise": outcome.noise,
-                "candidates": [{"schedule": dict(t.schedule), "ratio": t.ratio, "why": t.why} for t in outcome.trials],
+                "refused": None if outcome.refused is None else _trial(outcome.refused),
+                "candidates": [_trial(trial) for trial in outcome.trials],
             }
             for outcome in result.outcomes
         ],

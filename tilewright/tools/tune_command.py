@@ -87,7 +87,7 @@ def describe(result: TuneResult, request: TuneRequest) -> str:
     lines = [f"measured on {result.target.name} with {_count(result.threads, 'thread')}{f' at {sizes}' if sizes else ''}\n"]
     rows = [_row(outcome) for outcome in result.outcomes]
     if rows:
-        header = ("kernel", "rows x columns x inner", "rule", "best", "speedup", "tried", "schedule")
+        header = ("kernel", "rows x columns x inner", "rule", "best", "at least", "tried", "schedule")
         lines += ["\n", text_table(header, rows, right=(2, 3, 4, 5)), "\n"]
     for outcome in result.outcomes:
         for failure in outcome.failures:

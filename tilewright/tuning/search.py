@@ -44,8 +44,8 @@ class Trial:
 class Outcome:
     """What tuning a kernel found. Seconds are those of one run of the program, for each set of sizes, from the run-off.
 
-    `schedule` is the rule's own unless another one won. `noise` is by how much two measurements of the rule's schedule differed in the
-    run-off, as a share of its time.
+    `schedule` is the rule's own unless another one won. `noise` is by how much two measurements of one schedule differed in the
+    run-off, as a share of its time. `refused` is the best candidate if it lost the run-off.
     """
 
     subject: Subject
@@ -54,6 +54,7 @@ class Outcome:
     seconds: tuple[float, ...] = ()
     ratio: float = 1.0
     noise: float = 0.0
+    refused: Trial | None = None
     trials: list[Trial] = field(default_factory=list)
 
     @property
@@ -130,26 +131,34 @@ class Search:
         return min(zip(programs, measured), key=lambda pair: pair[1].score)[0]
 
     def _run_off(self, rule: CandidateProgram, best: CandidateProgram, seconds: float, outcome: Outcome) -> None:
-        """The rule's schedule stays unless `best` beats both of two measurements of it in the same process."""
-        programs = [rule] if best is rule else [rule, best, rule]
+        """The rule's schedule stays unless `best` beats it in a process where each has two turns in a round.
+
+        Two, because what a cache still holds depends on how often each is called: one turn of `best` between two of the rule's schedule
+        was measured to make `best` up to 1.6 times as slow.
+        """
+        programs = [rule] if best is rule else [rule, best, rule, best]
         measured = self.measurer.measure(programs, seconds, RUNOFF_ROUNDS, drop=float("inf"))
         outcome.rule_seconds = outcome.seconds = measured[0].best
         if best is rule or any(m.problem is not None for m in measured):
             return
-        first, winner, second = measured
-        outcome.noise = noise(first, second)
-        outcome.ratio = ratio(winner, (first, second))
-        outcome.rule_seconds = outcome.seconds = tuple(map(min, first.best, second.best))
-        if wins(winner, (first, second)):
+        rules, winners = (measured[0], measured[2]), (measured[1], measured[3])
+        outcome.noise = max(noise(*rules), noise(*winners))
+        outcome.ratio = ratio(winners, rules)
+        outcome.rule_seconds = outcome.seconds = _best(rules)
+        if wins(winners, rules):
             outcome.schedule = best.schedule
-            outcome.seconds = winner.best
+            outcome.seconds = _best(winners)
         else:
-            outcome.ratio = 1.0
+            outcome.refused, outcome.ratio = Trial(best.schedule, outcome.ratio), 1.0
 
 
-def ratio(candidate: Measurement, rules: tuple[Measurement, Measurement]) -> float:
+Turns = tuple[Measurement, Measurement]
+"""Two measurements of the same schedule in the same process."""
+
+
+def ratio(candidate: Turns, rule: Turns) -> float:
     """The candidate's time over the rule's: the larger of the ratios of minima and of medians, geometric mean over sets of sizes."""
-    return statistics.geometric_mean(_ratios(candidate, rules))
+    return statistics.geometric_mean(_ratios(candidate, rule))
 
 
 def noise(first: Measurement, second: Measurement) -> float:
@@ -158,16 +167,23 @@ def noise(first: Measurement, second: Measurement) -> float:
     return max(abs(a - b) / min(a, b) for a, b in pairs)
 
 
-def wins(candidate: Measurement, rules: tuple[Measurement, Measurement]) -> bool:
+def wins(candidate: Turns, rule: Turns) -> bool:
     """Whether the candidate is faster than the rule's schedule by more than MARGIN and the noise, and slower at no set of sizes."""
-    return ratio(candidate, rules) < 1 - max(MARGIN, noise(*rules)) and max(_ratios(candidate, rules)) <= 1
+    needed = max(MARGIN, noise(*candidate), noise(*rule))
+    return ratio(candidate, rule) < 1 - needed and max(_ratios(candidate, rule)) <= 1
 
 
-def _ratios(candidate: Measurement, rules: tuple[Measurement, Measurement]) -> list[float]:
-    return [
-        max(of(own) / min(of(a), of(b)) for of in (min, statistics.median))
-        for own, a, b in zip(candidate.totals, rules[0].totals, rules[1].totals)
-    ]
+def _ratios(candidate: Turns, rule: Turns) -> list[float]:
+    pooled = zip(_pooled(candidate), _pooled(rule))
+    return [max(of(own) / of(reference) for of in (min, statistics.median)) for own, reference in pooled]
+
+
+def _pooled(turns: Turns) -> list[tuple[float, ...]]:
+    return [first + second for first, second in zip(turns[0].totals, turns[1].totals)]
+
+
+def _best(turns: Turns) -> tuple[float, ...]:
+    return tuple(min(rounds) for rounds in _pooled(turns))
 
 
 def _essence(schedule: Schedule) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import mmap
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from tilewright.runtime.workspace import ALIGNMENT, Plan, Workspace
 SAMPLE_S = 2e-4
 """A sample repeats the call until it takes this long; the resolution of the clock and the cost of the call from Python are below 1 %."""
 SCREENING_ROUNDS = 3
+WALKS = 2
+"""Last-level caches that take what falls out of the second level keep lines that were read again, not those that were read once."""
 TOLERANCES = {"f32": 1e-4, "f64": 1e-9, "f16": 4e-3, "bf16": 3e-2}
 """Of a result relative to its largest element: candidates add in other orders."""
 INTEGER_MISMATCHES = 1e-3
@@ -125,8 +128,8 @@ def _time(request: TimingRequest, runners: dict[int, _Runner], state: Any, repor
         if elapsed > request.seconds * (1 if done >= SCREENING_ROUNDS else 2) and done:
             break
         report(done)
-        # Every other round goes backwards: no candidate always follows the same one, and drift cancels.
-        for number in active if done % 2 == 0 else reversed(active):
+        # The order turns, so that none is always first, and between two samples of one all others have theirs.
+        for number in active[done % len(active) :] + active[: done % len(active)]:
             state[0] = number
             for i in range(len(request.cases)):
                 runners[number].sample(i)
@@ -142,16 +145,16 @@ class _Weights:
         plain = [np.fromfile(file, np.uint8) for file in files]
         size = sum(array.nbytes for array in plain)
         copies = max(1, -(-cold_bytes // size)) if size else 1
-        self._copies = [[_copied(array) for array in plain] for _ in range(copies)]
+        self._copies = [[_mapped(array) for array in plain] for _ in range(copies)]
         self._tables = [(ctypes.c_void_p * max(1, len(files)))(*(array.ctypes.data for array in copy)) for copy in self._copies]
         self.addresses = [ctypes.addressof(table) for table in self._tables]
         self.next = 0
         """The copy that was not used for longest, modulo their number."""
 
     def walk(self) -> None:
-        """Read all copies, the one to be used next first."""
+        """Read all copies `WALKS` times, the one to be used next first."""
         start = self.next % len(self._copies)
-        for copy in self._copies[start:] + self._copies[:start]:
+        for copy in (self._copies[start:] + self._copies[:start]) * WALKS:
             for array in copy:
                 _read(array)
 
@@ -249,6 +252,13 @@ def _aligned(nbytes: int) -> np.ndarray:
     raw = np.empty(nbytes + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + nbytes]
+
+
+def _mapped(array: np.ndarray) -> np.ndarray:
+    """A copy in pages like those of a mapped file, which is where the runtime has weights: never huge ones by luck."""
+    copy = np.frombuffer(mmap.mmap(-1, max(1, array.nbytes)), np.uint8, array.nbytes)
+    copy[:] = array
+    return copy
 
 
 def _copied(array: np.ndarray) -> np.ndarray:
