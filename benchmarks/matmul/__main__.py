@@ -52,20 +52,22 @@ def select(cases: list[Case], texts: list[str] | None) -> list[Case]:
     return chosen
 
 
-def run(case: Case, driver: Driver, lock: Path | None, schedules: Path | None) -> tuple[Row, dict[str, Result]]:
-    """Prepare and time one case."""
+def run(case: Case, driver: Driver, lock: Path | None, schedules: Path | None) -> tuple[Row, dict[str, Result], float]:
+    """Prepare and time one case. Also returned are the seconds that the lock was waited for."""
     with tempfile.TemporaryDirectory(prefix="matmul-benchmark-") as folder:
         operands.save(case, Path(folder))
         if schedules is not None:
             shutil.copyfile(schedules, Path(folder) / systems.SCHEDULES)
         results = driver.prepare(case, Path(folder))
+        waited = time.perf_counter()
         held = wait_for_lock(lock)
+        waited = time.perf_counter() - waited
         try:
             driver.measure(case, results)
         finally:
             if held is not None:
                 held.close()
-    return make_row(case, results), results
+    return make_row(case, results), results, waited
 
 
 def row_json(row: Row, results: dict[str, Result]) -> dict[str, Any]:
@@ -98,12 +100,14 @@ def main() -> None:
                   f"weights of few-row cases are rotated over {rotation / 1e6:.0f} MB; {len(cases)} cases")  # fmt: skip
     rows: list[Row] = []
     entries: list[dict[str, Any]] = []
+    waited = 0.0
     with Status("", console=Console(stderr=True)) as status:
         driver = Driver(chosen, rotation, seconds, arguments.limit, status.update)
         try:
             # Processes are kept while cases have the same threads and target.
             for case in sorted(cases, key=lambda c: (c.target != "native", c.threads)):
-                row, results = run(case, driver, arguments.lock, arguments.schedules)
+                row, results, for_lock = run(case, driver, arguments.lock, arguments.schedules)
+                waited += for_lock
                 rows.append(row)
                 entries.append(row_json(row, results))
         finally:
@@ -112,12 +116,12 @@ def main() -> None:
     show(console, rows, versions)
     arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / f"matmul-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    path.write_text(json.dumps(about | {"wall_seconds": time.perf_counter() - began, "rows": entries}, indent=1) + "\n")
+    wall = time.perf_counter() - began - waited
+    path.write_text(json.dumps(about | {"wall_seconds": wall, "rows": entries}, indent=1) + "\n")
     picture = path.with_suffix(".png")
     drawn = systems.is_installed("matplotlib") and plot.draw(rows, picture, f"{about['cpu']}, {about['date']}")
-    console.print(
-        f"{path}, {picture if drawn else 'no plot (matplotlib is not installed, or no squares)'}; {time.perf_counter() - began:.0f} s"
-    )
+    written = f"{path}, {picture if drawn else 'no plot (matplotlib is not installed, or no squares)'}"
+    console.print(f"{written}; {wall:.0f} s" + (f", and {waited:.0f} s of waiting for the lock" if waited > 1 else ""), soft_wrap=True)
 
 
 if __name__ == "__main__":

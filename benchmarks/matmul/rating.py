@@ -122,17 +122,26 @@ def _measure(bar: Bar, row: Row) -> tuple[float | None, str]:
     if bar.quantity == "ratio":
         return _ratio(bar, row, ours)
     if bar.quantity in ("peak", "dram"):
-        part = row.peak_part(ours) if bar.quantity == "peak" else row.dram_part(ours)
-        ceiling = row.peak if bar.quantity == "peak" else row.dram
-        if part is None or ceiling is None:
-            return None, f"not measured: no ceiling ({first_line(row.refused.get('ceilings', 'it was not run'))})"
-        return part, f"{part:.2f} of {_ceiling_text(bar.quantity, ceiling)}, {bar.at_least:.2f} needed"
+        return _part(bar, row, ours)
     other = row.one_thread if bar.quantity == "speedup" else row.own.get("bare")
     what = "our one thread" if bar.quantity == "speedup" else "our matmul alone"
     if other is None:
         return None, f"not measured: {what} was not run"
     ratio = other.median / ours.median
     return ratio, f"{ratio:.2f}x the speed of {what} ({other.minimum / ours.minimum:.2f} of minima), {bar.at_least:.2f} needed"
+
+
+def _part(bar: Bar, row: Row, ours: Timing) -> tuple[float | None, str]:
+    part_of, ceiling = (row.peak_part, row.peak) if bar.quantity == "peak" else (row.dram_part, row.dram)
+    part = part_of(ours)
+    if part is None or ceiling is None:
+        return None, f"not measured: no ceiling ({first_line(row.refused.get('ceilings', 'it was not run'))})"
+    text = f"{part:.2f} of {_ceiling_text(bar.quantity, ceiling)}, {bar.at_least:.2f} needed"
+    peers = {name: row.timings[name] for name in PEERS if name in row.timings}
+    if part < bar.at_least and peers:
+        fastest = min(peers, key=lambda n: peers[n].median)
+        text += f"; the fastest peer, {fastest}, reaches {part_of(peers[fastest]):.2f}"
+    return part, text
 
 
 def _ratio(bar: Bar, row: Row, ours: Timing) -> tuple[float | None, str]:

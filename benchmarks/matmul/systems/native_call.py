@@ -39,7 +39,7 @@ def bind_native(path: Path, x: torch.Tensor, threads: int) -> Callable[[], torch
     result = torch.empty(shapes[0], dtype=dtype)
     workspace.inputs[0], workspace.outputs[0] = x.data_ptr(), result.data_ptr()
     function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)(library.function(own.symbol))
-    alive = (artifact, library, mapped, weights, x)
+    alive = (artifact, library, mapped, weights, workspace, x)
 
     def call(reference: object = workspace.reference, alive: object = alive) -> torch.Tensor:
         status = function(reference)

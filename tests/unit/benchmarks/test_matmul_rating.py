@@ -82,7 +82,9 @@ def test_the_part_of_the_peak() -> None:
     case = square(Bar("peak", 0.9))
     (verdict,) = rate(measured(case, tilewright=case.flops / 190e9))
     assert verdict.measured == pytest.approx(0.95) and verdict.passes
-    assert "200 GFLOP/s (peak fma)" in verdict.text
+    assert verdict.text == "0.95 of 200 GFLOP/s (peak fma), 0.90 needed"
+    (verdict,) = rate(measured(case, tilewright=case.flops / 150e9, xla=case.flops / 160e9, iree=1.0))
+    assert not verdict.passes and verdict.text.endswith("0.75 of 200 GFLOP/s (peak fma), 0.90 needed; the fastest peer, xla, reaches 0.80")
 
 
 def test_the_part_of_the_bandwidth_explains_a_missed_ratio() -> None:
