@@ -45,7 +45,7 @@ func.func private @dense(%x: tensor<?x1024xbf16, "d0, 1024">, %w: tensor<64x1024
 // CHECK: llvm.call_intrinsic "llvm.x86.tileloadd64"
 // CHECK: llvm.call_intrinsic "llvm.x86.tileloaddt164"
 // CHECK-COUNT-4: llvm.call_intrinsic "llvm.x86.tdpbssd"
-func.func private @few(%x: tensor<4x128xi8>, %w: tensor<64x128xi8> {tw.weight}) -> tensor<4x64xi32> attributes {tw.kernel} {
-  %0 = "tw.matmul"(%x, %w) {accumulate = i32, transpose_rhs = true} : (tensor<4x128xi8>, tensor<64x128xi8>) -> tensor<4x64xi32>
-  return %0 : tensor<4x64xi32>
+func.func private @few(%x: tensor<8x128xi8>, %w: tensor<64x128xi8> {tw.weight}) -> tensor<8x64xi32> attributes {tw.kernel} {
+  %0 = "tw.matmul"(%x, %w) {accumulate = i32, transpose_rhs = true} : (tensor<8x128xi8>, tensor<64x128xi8>) -> tensor<8x64xi32>
+  return %0 : tensor<8x64xi32>
 }
