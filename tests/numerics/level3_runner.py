@@ -8,9 +8,10 @@ For kernel authors. With `module` holding `@name` as docs/levels.md describes it
     run_level3(text, "softmax_0", [x, out], symbols=[77], target=find("cpu:x86-64-v3"))
 
 `arrays` are the inputs, then the outputs, contiguous, in the order of the arguments; `symbols` the values of the kernel's symbols
-in name order. Scratch of the size in `tw.scratch` is allocated 64-byte aligned and filled with NaN patterns. The arrays are passed
-as they are, so misaligned views test alignment. The module is cloned first: it is not changed. `level3_timer` gives a bound call
-without the compile cost for timing. Under pytest the fixture `run_level3` is the same function.
+in name order. Scratch of the size in `tw.scratch` is 64-byte aligned, filled with NaN patterns, and ends at a page that may not be
+touched (`guarded_memory`). The arrays are passed as they are, so misaligned views test alignment. The module is cloned first: it is
+not changed. `level3_timer` gives a bound call without the compile cost for timing. Under pytest the fixture `run_level3` is the same
+function.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from guarded_memory import guarded
 
 from tilewright.codegen.link import link_shared
 from tilewright.codegen.llvm_object import CompiledObject, compile_object
@@ -64,8 +66,7 @@ def level3_timer(
             raise ValueError("arrays must be C-contiguous")
     trip_count, scratch_bytes = _sizes(module, name, symbols)
     library = _library(str(module), target or host_target())
-    scratch = aligned([max(scratch_bytes, 64)], np.uint8)
-    scratch.fill(0xFF)
+    scratch = guarded([scratch_bytes], np.uint8, alignment=64)
     pointers = [ctypes.c_void_p(a.ctypes.data) for a in (*arrays, scratch)]
     numbers = [ctypes.c_int64(v) for v in (*symbols, lo, trip_count if hi is None else hi)]
     function = getattr(library, name)

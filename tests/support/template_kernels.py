@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 from aarch64_runner import run_kernel
-from level3_runner import aligned, compile_level3, level3_timer
+from guarded_memory import assert_guards, guarded, guarded_copy
+from level3_runner import compile_level3, level3_timer
 
 from tilewright.core.mlir import func, ir, new_context
 from tilewright.core.symbolic import to_expr
@@ -110,22 +111,23 @@ class TemplateKernel:
         target: Target | None = None,
         splits: Sequence[float] = (),
         lowered: tuple[str, Layouts] | None = None,
+        at_end: bool = True,
     ) -> list[np.ndarray]:
         """Results of the native kernel; `splits` are the fractions of the units at which the range is cut into several calls.
 
-        Code for another architecture runs under qemu.
+        Inputs, results and scratch end (or, unless `at_end`, inputs and results begin) at pages that may not be touched. Weights are
+        aligned to 64 bytes, all else to its elements. Code for another architecture runs under qemu.
         """
         text, layouts = lowered or self.lower(target or host_target())
         expected = self.reference(arrays)
-        results = [guarded(e.shape, e.dtype) for e in expected]
-        passed = [a for a in arrays]
-        for weight, layout in layouts.items():
-            packed = apply_layout(np.asarray(arrays[weight]), layout)
-            passed[weight] = aligned(packed.shape, packed.dtype)
-            passed[weight][...] = packed
+        results = [guarded(e.shape, e.dtype, at_end=at_end) for e in expected]
+        passed: list[np.ndarray] = []
+        for i, array in enumerate(arrays):
+            held = apply_layout(np.asarray(array), layouts[i]) if i in layouts else array
+            passed.append(guarded_copy(held, at_end=at_end, alignment=64 if i in self.weights else 0))
         symbols = interpreter.bind_symbols(list(self.inputs), [a.shape for a in arrays], [""] * len(arrays))
         numbers = [symbols[name] for name in sorted(symbols)]
-        stored = [np.ascontiguousarray(a).view(np.uint8) if a.dtype == np.bool_ else np.ascontiguousarray(a) for a in passed]
+        stored = [a.view(np.uint8) if a.dtype == np.bool_ else a for a in passed]
         outputs = [r.view(np.uint8) if r.dtype == np.bool_ else r for r in results]
         trips = size_attribute(text, "tw.trip_count", symbols)
         bounds = [0, *sorted(int(trips * s) for s in splits), trips]
@@ -160,26 +162,6 @@ def size_attribute(text: str, name: str, symbols: dict[str, int]) -> int:
         module = ir.Module.parse(text)
         attributes = module.body.operations[0].operation.attributes
         return to_expr(parse_shape(ir.StringAttr(attributes[name]).value)[0]).evaluate(symbols)
-
-
-_GUARD = 64
-_guarded: dict[int, np.ndarray] = {}
-
-
-def guarded(shape: Sequence[int], dtype: Any) -> np.ndarray:
-    """An array filled with a pattern, with 64 guard bytes of 0xA5 on either side that `assert_guards` looks at."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = aligned([size + 2 * _GUARD], np.uint8)
-    raw.fill(0xA5)
-    array = raw[_GUARD : _GUARD + size].view(dtype).reshape(shape)
-    _guarded[array.ctypes.data] = raw
-    return array
-
-
-def assert_guards(array: np.ndarray) -> None:
-    """Nothing was written beside the array."""
-    raw = _guarded.pop(array.ctypes.data)
-    assert (raw[:_GUARD] == 0xA5).all() and (raw[len(raw) - _GUARD :] == 0xA5).all(), "the kernel wrote outside its result"
 
 
 def normal(*shape: int, seed: int = 0, dtype: str = "float32") -> np.ndarray:
