@@ -13,7 +13,8 @@ from tilewright.tools.report import bytes_text, kernel_tables, summary, text_tab
 def kernel(**changes: Any) -> dict[str, Any]:
     base = {
         "name": "matmul_gelu_0", "kind": "matmul", "calls": 6, "ops": ["matmul", "pointwise", "pointwise"],
-        "flops": "768*d0", "bytes": "4*d0", "slow_path": None, "cached": False, "schedule": {"source": "tuned:d0=128"}, "seconds": {"lower": 0.25, "llvm": 0.5},
+        "flops": "768*d0", "bytes": "4*d0", "slow_path": None, "cached": False,
+        "schedule": {"source": "tuned:d0=128"}, "seconds": {"lower": 0.25, "llvm": 0.5},
     }  # fmt: skip
     return base | changes
 
