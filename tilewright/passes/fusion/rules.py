@@ -64,7 +64,12 @@ def splits_weight(op: ir.Operation) -> bool:
     readers = [use.owner.operation for use in op.results[0].uses]
     users = [use.owner.operation for r in readers if tw.is_op(r, "transpose") for use in r.results[0].uses]
     users += [r for r in readers if not tw.is_op(r, "transpose")]
-    return bool(users) and all(tw.is_op(user, "matmul") and rhs_matrix(user).split == op for user in users)
+    return bool(users) and all(tw.is_op(user, "matmul") and _multiplies_slices(user, op) for user in users)
+
+
+def _multiplies_slices(matmul: ir.Operation, reshape: ir.Operation) -> bool:
+    split = rhs_matrix(matmul).split
+    return split is not None and split == reshape
 
 
 def is_cast(op: ir.OpView | ir.Operation) -> bool:
