@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,9 @@ def run(case: Case, driver: Driver, lock: Path | None, schedules: Path | None) -
     return make_row(case, results), results, waited
 
 
+Measured = Sequence[tuple[Row, dict[str, Result]]]
+
+
 def row_json(row: Row, results: dict[str, Result]) -> dict[str, Any]:
     """A row for the file: the case, everything measured, the verdicts."""
     verdicts = [
@@ -86,6 +90,27 @@ def row_json(row: Row, results: dict[str, Result]) -> dict[str, Any]:
     return {"case": row.case.to_json(), "best": best, "verdicts": verdicts, "all": found}
 
 
+def measure_all(
+    cases: Sequence[Case], driver: Driver, arguments: argparse.Namespace, status: Status, write: Callable[[Measured], None]
+) -> float:
+    """Run the cases, and `write` the rows, in the order of the cases, after each. Returns the seconds that the lock was waited for."""
+    rows: list[tuple[Row, dict[str, Result]]] = []
+    waited = 0.0
+    try:
+        # Processes are kept while cases have the same threads and target.
+        for number, case in enumerate(sorted(cases, key=lambda c: (c.target != "native", c.threads)), 1):
+            row, results, for_lock = run(case, driver, arguments.lock, arguments.schedules)
+            waited += for_lock
+            rows.append((row, results))
+            rows.sort(key=lambda pair: cases.index(pair[0].case))
+            write(rows)
+            passes = all(v.passes for v in rate(row))
+            status.console.print(f"{number} of {len(cases)}: {case.label}: {'pass' if passes else 'short'}", style="dim", highlight=False)
+    finally:
+        driver.close()
+    return waited
+
+
 def main() -> None:
     arguments = parse_arguments()
     console = Console(width=None if sys.stdout.isatty() else 200)
@@ -98,30 +123,23 @@ def main() -> None:
     about: dict[str, Any] = machine.describe() | {"rotation_bytes": rotation, "seconds": seconds, "systems": versions}
     console.print(f"{about['cpu']}, {about['target']}, {about['cpus']} CPUs, last-level cache {about['l3_bytes'] / 1e6:.0f} MB; "
                   f"weights of few-row cases are rotated over {rotation / 1e6:.0f} MB; {len(cases)} cases")  # fmt: skip
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    path: Path = arguments.output / f"matmul-{time.strftime('%Y%m%d-%H%M%S')}.json"
     rows: list[Row] = []
-    entries: list[dict[str, Any]] = []
-    waited = 0.0
+
+    def write(measured: Measured) -> None:
+        rows[:] = [row for row, _ in measured]
+        path.write_text(json.dumps(about | {"rows": [row_json(row, results) for row, results in measured]}, indent=1) + "\n")
+
     with Status("", console=Console(stderr=True)) as status:
         driver = Driver(chosen, rotation, seconds, arguments.limit, status.update)
-        try:
-            # Processes are kept while cases have the same threads and target.
-            for case in sorted(cases, key=lambda c: (c.target != "native", c.threads)):
-                row, results, for_lock = run(case, driver, arguments.lock, arguments.schedules)
-                waited += for_lock
-                rows.append(row)
-                entries.append(row_json(row, results))
-        finally:
-            driver.close()
-    rows.sort(key=lambda row: cases.index(row.case))
+        waited = measure_all(cases, driver, arguments, status, write)
     show(console, rows, versions)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    path = arguments.output / f"matmul-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    wall = time.perf_counter() - began - waited
-    path.write_text(json.dumps(about | {"wall_seconds": wall, "rows": entries}, indent=1) + "\n")
     picture = path.with_suffix(".png")
     drawn = systems.is_installed("matplotlib") and plot.draw(rows, picture, f"{about['cpu']}, {about['date']}")
     written = f"{path}, {picture if drawn else 'no plot (matplotlib is not installed, or no squares)'}"
-    console.print(f"{written}; {wall:.0f} s" + (f", and {waited:.0f} s of waiting for the lock" if waited > 1 else ""), soft_wrap=True)
+    waiting = f", and {waited:.0f} s of waiting for the lock" if waited > 1 else ""
+    console.print(f"{written}; {time.perf_counter() - began - waited:.0f} s{waiting}", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def verdict_lines(rows: Sequence[Row]) -> list[str]:
 
 def show(console: Console, rows: Sequence[Row], versions: Mapping[str, str | None]) -> None:
     """Figures, verdicts, notes, versions."""
-    peers = [p for p in PEERS if versions.get(p)]
+    peers = [p for p in PEERS if any(p in row.timings or p in row.refused for row in rows)]
     console.print(figures_table(rows, peers))
     console.print("Under a peer: how much faster Tilewright is, of medians (of minima). The other figures are of medians too.")
     lines = verdict_lines(rows)
