@@ -9,8 +9,8 @@ from typing import Any
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim, to_expr
 from tilewright.dialects import tw
-from tilewright.dialects.tw.types import BYTES
 from tilewright.passes.schedules.matmul import LARGEST_BLOCK, MatmulSchedule, registers_needed
+from tilewright.passes.schedules.matmul_blocks import PackedSizes, block_schedule, read_once, stream_schedule
 from tilewright.passes.schedules.matmul_instructions import FMA, LAYOUTS, OperandLayout, best_instruction, find_record
 from tilewright.passes.schedules.matmul_kernel import column_ranges, inner_size, rhs_matrix
 from tilewright.passes.schedules.matmul_tiles import FEWEST_TILE_ROWS, tile_schedule
@@ -31,9 +31,8 @@ MAX_VECTORS = 4
 MAX_ROWS = 16
 MAX_CONVERTED_ROWS = 12
 """Where right elements are converted: the constants and both forms of a vector take registers that the compiler does not economize."""
-PREFETCH_BYTES = 512
-"""Of each column of a panel. Weights that come from memory are the rule in a model: with 16 rows this is 1.3-1.45 times as fast, with
-128 rows 1.03."""
+UNROLL = 4
+"""Steps of k, where they are a multiply-add for each accumulator."""
 
 
 def choose_matmul_schedule(function: ir.OpView, target: Target) -> dict[str, Any] | None:
@@ -59,7 +58,9 @@ def choose_matmul_schedule(function: ir.OpView, target: Target) -> dict[str, Any
             rows = to_expr(rows) * size
     widest = max((tw.tensor_info(c.matmuls[0].results[0]).shape[-1] for c in ranges), key=lambda n: n if isinstance(n, int) else 0)
     sides, k = max(len(columns.matmuls) for columns in ranges), inner_size(matmuls[0])
-    schedule = product_schedule(rows, widest, k, rhs.dtype, target, tw.symbols_of(function), sides, packed)
+    sizes = [tw.tensor_info(c.matmuls[0].results[0]).shape[-1] for c in ranges]
+    all_columns = max(rhs_matrix(m).slices for m in matmuls) * sum(n for n in sizes if isinstance(n, int))
+    schedule = product_schedule(rows, widest, k, rhs.dtype, target, tw.symbols_of(function), sides, packed, all_columns)
     if schedule is not None and packed and any(rhs_matrix(m).slices > 1 for m in matmuls):
         layout = LAYOUTS[rhs.dtype][schedule.instruction]
         if layout.lhs_offset or not isinstance(k, int) or k % layout.group:
@@ -68,10 +69,19 @@ def choose_matmul_schedule(function: ir.OpView, target: Target) -> dict[str, Any
 
 
 def product_schedule(
-    rows: Dim, n: Dim, k: Dim, dtype: str, target: Target, ranges: dict[str, tuple[int, int]], sides: int = 1, packed: bool = False
+    rows: Dim,
+    n: Dim,
+    k: Dim,
+    dtype: str,
+    target: Target,
+    ranges: dict[str, tuple[int, int]],
+    sides: int = 1,
+    packed: bool = False,
+    all_columns: int = 0,
 ) -> MatmulSchedule | None:
     """The schedule for `rows` (at their most) of `k` elements of `dtype` by `n` columns of each of `sides` right sides, which are
-    `packed` or not; None where the template has no instruction for them.
+    `packed` or not; None where the template has no instruction for them. `all_columns` are those of all ranges and of all slices, by
+    default `n`.
     """
     tiles = to_expr(rows).bounds(ranges)[1] >= FEWEST_TILE_ROWS
     instruction = best_instruction(dtype, k, target, tiles)
@@ -82,11 +92,18 @@ def product_schedule(
         schedule = tile_schedule(rows, n, k, record, record.bits[record.rhs] // 8, target, ranges, sides)
         return dataclasses.replace(schedule, rhs="packed" if packed else "plain")
     layout = LAYOUTS[dtype][instruction]
+    fewest_rows, most_rows = to_expr(rows).bounds(ranges)
+    sizes = None
+    if packed and isinstance(n, int) and isinstance(k, int):
+        sizes = PackedSizes(fewest_rows, most_rows, all_columns or n, k, sides)
+    streamed = None if sizes is None else stream_schedule(sizes, layout, target)
+    if streamed is not None:
+        return dataclasses.replace(streamed, instruction=instruction)
     schedule = dense_schedule(rows, n, target, ranges, sides, layout)
     schedule = _fitted(dataclasses.replace(schedule, instruction=instruction), target)
-    if packed:
-        schedule = dataclasses.replace(schedule, rhs="packed", prefetch_rhs=PREFETCH_BYTES // (layout.group * BYTES[layout.panels]))
-    return schedule
+    if sizes is None:
+        return schedule
+    return read_once(schedule, layout) if most_rows <= schedule.mr else block_schedule(schedule, sizes, layout, target)
 
 
 def _fitted(schedule: MatmulSchedule, target: Target) -> MatmulSchedule:
@@ -117,13 +134,18 @@ def _is_weight(function: ir.OpView, value: ir.Value) -> bool:
 
 
 def dense_schedule(
-    m: Dim, n: Dim, target: Target, ranges: Mapping[str, tuple[int, int]], sides: int = 1, layout: OperandLayout = LAYOUTS["f32"][FMA]
+    m: Dim,
+    n: Dim,
+    target: Target,
+    ranges: Mapping[str, tuple[int, int]],
+    sides: int = 1,
+    layout: OperandLayout = LAYOUTS["f32"][FMA],
 ) -> MatmulSchedule:
     """The tile of least estimated time for `m` rows (at their most) and `n` columns of each of `sides` right sides, from register
     count and lanes alone.
 
     Per step of k, a tile of `mr` rows and `v` vectors takes the longest of its multiply-adds (with what `layout` says that the
-    operands of the instruction need besides), its loads and the latency of one accumulator; columns of padding count, rows of padding
+    operands of the instruction need besides), its loads and the latency of one accumulator; vectors of padding count, rows of padding
     too where `m` is known to be small.
     """
     lanes = target.vector_lanes(32)
@@ -132,25 +154,34 @@ def dense_schedule(
     best: tuple[float, int, int] | None = None
     # Conversions favour tall tiles, which are compiled badly: 13 x 8 reaches 0.65 of the rate of 6 x 16 on AVX2.
     narrowest = 2 if layout.conversions and sides == 1 and not (columns and columns <= lanes) else sides
+
+    def cycles(rows: int, vectors: int) -> float:
+        """Of a step of k."""
+        loads = rows + vectors
+        issued = (layout.instructions * rows + layout.conversions) * vectors
+        streamed = PANEL_COST * vectors * (sides - 1)
+        return max(issued / target.fma_units, loads / LOADS_PER_CYCLE, FMA_LATENCY) + LOAD_COST * loads + STEP_COST + streamed
+
     for vectors in range(narrowest, MAX_VECTORS + 1, sides):
+        width = vectors // sides * lanes
+        if columns and vectors > narrowest and width - lanes >= columns:
+            break
         tallest = (target.vector_registers - layout.rhs_registers * vectors - layout.spare_registers - 1) // vectors
         if layout.conversions:
             tallest = min(tallest, MAX_CONVERTED_ROWS)
-        heights = {h for h in (tallest, 1, 2, 4, 8) if 1 <= h <= min(tallest, MAX_ROWS)}
+        heights = {h for h in (tallest, 1, 2, 4, 8, most_rows) if 1 <= h <= min(tallest, MAX_ROWS, most_rows)}
         for mr in heights:
-            rows = min(mr, most_rows)
-            width = vectors // sides * lanes
-            panels = -(-columns // width) if columns else 1 / width
-            loads = rows + vectors
-            issued = (layout.instructions * rows + layout.conversions) * vectors
-            streamed = PANEL_COST * vectors * (sides - 1)
-            cycles = max(issued / target.fma_units, loads / LOADS_PER_CYCLE, FMA_LATENCY) + LOAD_COST * loads + STEP_COST + streamed
+            of_columns = cycles(mr, vectors) / width
+            if columns:
+                rest = -(-(columns % width) // lanes) * sides
+                of_columns = columns // width * cycles(mr, vectors) + (cycles(mr, rest) if rest else 0.0)
             tiles = -(-most_rows // mr) if most_rows <= 2 * mr else most_rows / mr
-            uneven = 0.0 if mr & (mr - 1) == 0 else UNEVEN_COST
-            candidate = (panels * tiles * cycles * (1 + uneven), -mr, vectors)
+            uneven = 0.0 if mr & (mr - 1) == 0 or mr == most_rows else UNEVEN_COST
+            candidate = (of_columns * tiles * (1 + uneven), -mr, vectors)
             best = candidate if best is None else min(best, candidate)
     assert best is not None
     mr, nr = -best[1], best[2] // sides * lanes
     panels = -(-columns // nr) if columns else 8
     block = min(LARGEST_BLOCK, max(64, 64 * panels))
-    return MatmulSchedule(mr, nr, -(-block // mr) * mr, sides=sides)
+    unroll = UNROLL if layout.group == 1 and not layout.conversions else 2
+    return MatmulSchedule(mr, nr, -(-block // mr) * mr, unroll=unroll, sides=sides)
