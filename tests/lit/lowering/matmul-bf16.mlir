@@ -15,10 +15,12 @@
 // DOT: %[[LEFT:.*]] = vector.bitcast %[[ALL]] : vector<16xi32> to vector<32xbf16>
 // DOT-COUNT-3: llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"(%{{.*}}, %[[LEFT]], %{{.*}}) : (vector<16xf32>, vector<32xbf16>, vector<32xbf16>) -> vector<16xf32>
 
-// Rows are widened once, when they are copied.
-// WIDE: arith.extf %{{.*}} : vector<8xbf16> to vector<8xf32>
+// Rows are widened once, when they are copied, by a shift: bf16 are i16 where there are no instructions for them.
+// WIDE: %[[HALVES:.*]] = vector.load %{{.*}} : memref<?xi16>, vector<8xi16>
+// WIDE: %[[WORDS:.*]] = arith.extui %[[HALVES]] : vector<8xi16> to vector<8xi32>
+// WIDE: arith.shli %[[WORDS]], %{{.*}} : vector<8xi32>
 // WIDE: :10 = scf.for
-// WIDE: %[[PAIRS:.*]] = vector.bitcast %{{.*}} : vector<16xbf16> to vector<8xi32>
+// WIDE: %[[PAIRS:.*]] = vector.bitcast %{{.*}} : vector<16xi16> to vector<8xi32>
 // WIDE: %[[FIRST:.*]] = arith.shli %[[PAIRS]], %{{.*}} : vector<8xi32>
 // WIDE: %[[SECOND:.*]] = arith.andi %[[PAIRS]], %{{.*}} : vector<8xi32>
 // WIDE: %[[A:.*]] = vector.bitcast %[[FIRST]] : vector<8xi32> to vector<8xf32>
@@ -66,8 +68,8 @@ func.func private @transposed(%x: tensor<8x80xbf16>, %w: tensor<96x80xbf16>) -> 
 // DOT: arith.truncf %[[SUM]] : vector<16xf32> to vector<16xbf16>
 // WIDE-NOT: arith.truncf
 // WIDE: arith.cmpf uno, %[[SUM]], %[[SUM]] : vector<8xf32>
-// WIDE: arith.trunci %{{.*}} : vector<8xi32> to vector<8xi16>
-// WIDE: arith.bitcast %{{.*}} : vector<8xi16> to vector<8xbf16>
+// WIDE: %[[ROUNDED:.*]] = arith.trunci %{{.*}} : vector<8xi32> to vector<8xi16>
+// WIDE: vector.store %[[ROUNDED]], %{{.*}} : memref<?xi16>, vector<8xi16>
 func.func private @rounded(%x: tensor<8x80xf32>, %w: tensor<80x48xf32>) -> tensor<8x48xbf16>
     attributes {tw.kernel, tw.symbols = {}} {
   %0 = "tw.matmul"(%x, %w) : (tensor<8x80xf32>, tensor<80x48xf32>) -> tensor<8x48xf32>

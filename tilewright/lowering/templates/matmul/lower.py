@@ -5,7 +5,7 @@ from __future__ import annotations
 from tilewright.core.diagnostics import VerifyError
 from tilewright.core.mlir import ir
 from tilewright.dialects import tw
-from tilewright.lowering.templates.bf16_rounding import expand_bf16_rounding
+from tilewright.lowering.templates.bf16_expansion import expand_bf16
 from tilewright.lowering.templates.matmul.emit import emit_matmul
 from tilewright.lowering.templates.matmul.problem import MatmulProblem
 from tilewright.lowering.templates.matmul.recognize import recognize_matmul
@@ -44,7 +44,7 @@ def lower_matmul_kernel(function: ir.OpView, target: Target) -> ir.OpView:
         lowered = emit_matmul(
             name, kernel.problem, schedule, kernel.epilogues, target, kernel.inputs, kernel.outputs, list(tw.symbols_of(function))
         )
-    expand_bf16_rounding(lowered, target)
+    expand_bf16(lowered, target)
     function.operation.erase()
     return lowered
 
