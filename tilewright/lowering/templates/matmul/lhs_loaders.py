@@ -73,7 +73,8 @@ class LhsCopied(LhsLoader):
         super().__init__(context)
         self._padded = times(ceildiv(context.problem.k, k_multiple), k_multiple)
         self._length = self._padded + ROW_PADDING // BYTES[context.conversion.storage]
-        self._region = scratch.reserve(times(block, self._length), context.conversion.storage)
+        rows = min(block, context.problem.m) if isinstance(context.problem.m, int) else block
+        self._region = scratch.reserve(times(rows, self._length), context.conversion.storage)
 
     def begin(self, batch: Sequence[Index], first_row: Index, end_row: Index, changed: ir.Value) -> None:
         context, index = self.context, self.context.index
