@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from template_kernels import TemplateKernel, info, normal
 
-from tilewright.core.mlir import arith, ir
+from tilewright.core.mlir import arith, ir, math
 from tilewright.dialects import tw
 from tilewright.targets import Target, find, host_target
 
@@ -32,8 +32,9 @@ def inputs(m: int, n: int, k: int) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
-@pytest.mark.parametrize("panels", [1, 2, 3, 100])
-@pytest.mark.parametrize(("m", "n", "k", "k_block"), [(70, 100, 150, 64), (33, 16, 97, 32), (5, 190, 64, 16), (64, 96, 128, 64)])
+@pytest.mark.parametrize(
+    ("m", "n", "k", "k_block", "panels"), [(70, 100, 150, 64, 3), (33, 16, 97, 32, 2), (5, 190, 64, 16, 100), (64, 96, 128, 64, 1)]
+)
 def test_k_is_split_with_panels_in_groups(m: int, n: int, k: int, k_block: int, panels: int, target: Target) -> None:
     dense(m, n, k, k_block=k_block, panels=panels, prefetch_next=True).check(inputs(m, n, k), target)
 
@@ -44,8 +45,10 @@ def test_blocks_do_not_change_results(target: Target) -> None:
     arrays = inputs(75, 150, 200)
     (expected,) = dense("d0", 150, 200).run(arrays, target)
     for schedule in ({"k_block": 64}, {"k_block": 48, "panels": 4, "prefetch_next": True}, {"prefetch_next": True, "mb": 64}):
+        kernel = dense("d0", 150, 200, **schedule)
+        lowered = kernel.lower(target)
         for splits in ((), (0.3, 0.6)):
-            (actual,) = dense("d0", 150, 200, **schedule).run(arrays, target, splits=splits)
+            (actual,) = kernel.run(arrays, target, splits=splits, lowered=lowered)
             np.testing.assert_array_equal(actual, expected)
 
 
@@ -59,25 +62,19 @@ def test_any_number_of_rows_meets_the_edges_of_blocks(k_block: int) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
-@pytest.mark.parametrize("n", [1, 3, 8, 15, 16, 17, 33, 40, 47, 49, 95])
+@pytest.mark.parametrize("n", [1, 8, 15, 17, 33, 47, 49])
 def test_last_panels_have_fewer_columns(n: int, target: Target) -> None:
     nr = 3 * target.vector_lanes(32)
-    for k_block in (0, 16):
-        dense(21, n, 40, nr=nr, k_block=k_block, panels=2, prefetch_next=True).check(inputs(21, n, 40), target)
+    dense(21, n, 40, nr=nr, k_block=16 * (n % 2), panels=2, prefetch_next=True).check(inputs(21, n, 40), target)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
 def test_heavy_epilogues_of_panels_with_fewer_columns(target: Target) -> None:
     def body(x: ir.Value, w: ir.Value) -> list[ir.Value]:
-        def exponential(a: ir.Value) -> ir.Value:
-            from tilewright.core.mlir import math
-
-            return math.exp(math.exp(a))
-
-        return [tw.pointwise([tw.build("matmul", x, w)], exponential)]
+        return [tw.pointwise([tw.build("matmul", x, w)], lambda a: math.exp(math.exp(a)))]
 
     nr = 3 * target.vector_lanes(32)
-    for n in (5, 20, 50, 96, 110):
+    for n in (5, 50, 110):
         for schedule in ({}, {"k_block": 16, "panels": 2}):
             kernel = TemplateKernel([info("d0, 24"), info(f"24, {n}")], body, weights={1}, overrides={**NARROW, "nr": nr, **schedule})
             kernel.check([normal(19, 24) * 0.05, normal(24, n, seed=1)], target)

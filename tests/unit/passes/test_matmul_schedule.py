@@ -43,7 +43,7 @@ def test_every_choice_is_legal(rows: object, columns: object) -> None:
     [
         ({"mr": 9, "nr": 64, "mb": 9}, "needs 41 vector registers"), ({"nr": 40}, "whole vectors of 16 lanes"),
         ({"mr": 0}, "whole vectors"), ({"mb": 12}, "whole tiles of 8"), ({"unroll": 0}, "out of range"),
-        ({"rhs": "sideways"}, "neither packed nor plain"),
+        ({"rhs": "sideways"}, "neither packed nor plain"), ({"panels": 0}, "at least one"), ({"prefetch_level": 3}, "neither the first"),
     ],
 )  # fmt: skip
 def test_illegal_schedules_say_why(changes: dict[str, int], reason: str) -> None:
