@@ -50,7 +50,13 @@ COMMON: dict[Phase, tuple[str, ...]] = {
 """Pipelines before a target matters."""
 
 CPU: dict[Phase, tuple[str, ...]] = {
-    Phase.FUSE: ("tw-decompose-unsupported{target=$target}", "tw-split-products", "tw-fuse", "tw-outline"),
+    Phase.FUSE: (
+        "tw-decompose-unsupported{target=$target}",
+        "tw-split-products",
+        "tw-split-reduction{target=$target}",
+        "tw-fuse",
+        "tw-outline",
+    ),
     Phase.SCHEDULE: ("tw-select-schedule{target=$target schedules=$schedules}", "tw-pack-weights{target=$target}"),
     Phase.PLAN: ("tw-plan-memory",),
 }

@@ -103,7 +103,7 @@ def _why_not_sliced(matrix: RhsMatrix, k: int, layout: OperandLayout) -> str | N
     if matrix.slices == 1:
         return None
     if layout.lhs_offset:
-        return "panels of slices along k would need the sums of each slice, panels of the matrix hold those of whole columns"
+        return "panels hold sums of whole columns, slices along k would need their own"
     rows = k // matrix.slices
     return f"slices of {rows} rows are not made of whole groups of {layout.group}" if rows % layout.group else None
 

@@ -22,10 +22,13 @@ from tilewright.targets import Target, find
 
 SHORTEST = 1024
 """Rows of k of a slice: with fewer, what starts and ends a unit of work is no longer small beside it."""
+SMALLEST = 1 << 19
+"""Bytes of both operands: a second thread reads half of less in a microsecond or two, which is what waiting for each other costs."""
 MOST_SLICES = 16
 """The sums of all slices are operands of one pointwise op."""
-LARGEST_SHARE = 0.03
-"""Of the right side's bytes: what the sums of the slices may have, written once and read once. One thread gains nothing by them."""
+LARGEST_SHARE = 0.05
+"""Of the bytes of both operands: what the sums of the slices may have, written once and read once. Measured, one thread then loses no
+more than 3 % of its time, and with many rows of a large k, which are far apart in memory, it gains."""
 
 
 @register_pass
@@ -35,9 +38,10 @@ class SplitReduction(Pass):
 
     The matmul becomes a batch of matmuls over equal slices of k, and a pointwise sum of their results, which is fused with what follows.
     Slices are part of the program: results are the same for any number of threads. They have at least 1024 rows, and are as few as give
-    `units` units, at most 16; all their sums, written and read, are at most 3 % of the right side's bytes, so that one thread loses
-    little. That leaves products of few rows and columns and a large k, of known sizes: rows may be dynamic up to a known small number.
-    The right side is a matrix. A weight's slices are read from the panels of the whole matrix (`docs/levels.md`).
+    `units` units, at most 16; all their sums, written and read, are at most 5 % of the operands' bytes, so that one thread loses
+    little. Operands of less than half a megabyte are not worth it. That leaves products of few rows and columns and a large k, of known
+    sizes: rows may be dynamic up to a known small number. The right side is a matrix. A weight's slices are read from the panels of the
+    whole matrix; where these hold sums of its columns (`lhs_offset`), nothing is split.
 
     Before: `%y = "tw.matmul"(%x, %w) : (tensor<4x8192xf32>, tensor<8192x64xf32>) -> tensor<4x64xf32>`
     After: `%s = "tw.matmul"(%a, %b) : (tensor<8x4x1024xf32>, tensor<8x1024x64xf32>) -> tensor<8x4x64xf32>`, where %a is a reshape and a
@@ -87,8 +91,11 @@ def _choose_slices(rw: Rewriter, op: ir.Operation, target: Target, wanted: int) 
     units = -(-most_rows // schedule.mb) * -(-n // (schedule.nr * schedule.panels)) * _products_of(rw, op)
     if units >= wanted or (packed and layout.lhs_offset):
         return 1
-    largest = LARGEST_SHARE * k * BYTES[rhs.dtype] / (2 * max(most_rows, 1) * BYTES[layout.acc])
-    most = min(MOST_SLICES, k // SHORTEST, int(largest))
+    operands = (most_rows + n) * k * BYTES[rhs.dtype]
+    if operands < SMALLEST:
+        return 1
+    sums = 2 * max(most_rows, 1) * n * BYTES[layout.acc]
+    most = min(MOST_SLICES, k // SHORTEST, int(LARGEST_SHARE * operands / sums))
     possible = [s for s in range(2, most + 1) if k % s == 0 and k // s % layout.whole_k == 0 and k // s % layout.group == 0]
     return next((s for s in possible if s * units >= wanted), possible[-1] if possible else 1)
 
