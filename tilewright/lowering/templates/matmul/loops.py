@@ -68,15 +68,12 @@ class MatmulLoops:
         rows = index.dim(problem.m)
         blocks = index.max(index.dim(row_blocks(problem, self.schedule)), 1)
         groups = index.dim(group_count(problem, self.schedule))
-        block_rows = index.round_up(index.ceildiv(rows, blocks), self.schedule.mr) if blocks != 1 else rows
-        even = blocks == 1 or (isinstance(rows, int) and isinstance(block_rows, int) and rows % block_rows == 0)
+        tiles = index.ceildiv(rows, self.schedule.mr)
 
         def unit(number: ir.Value, previous: list[ir.Value]) -> Sequence[ir.Value]:
             *batch, block, group = index.delinearize(number, [*sizes, blocks, groups])
             shared = index.div(number, groups)
-            first = index.mul(block, block_rows)
-            end = index.add(first, block_rows) if even else index.min(index.add(first, block_rows), rows)
-            count = block_rows if even else index.sub(end, first)
+            first, end, count = self._rows(block, blocks, tiles, rows)
             self.lhs.begin(batch, first, end, index.compare("ne", shared, previous[0]))
             self.kernel.begin_block(count)
             self._group(list(self.ranges), _Unit(batch, first, count), group)
@@ -85,6 +82,18 @@ class MatmulLoops:
         self.kernel.begin()
         for_loop(index, lo, hi, 1, unit, [arith.constant(index.type, -1)])
         self.kernel.end()
+
+    def _rows(self, block: Index, blocks: Index, tiles: Index, rows: Index) -> tuple[Index, Index, Index]:
+        """The first row of a block, the one behind its last, and how many they are. Blocks differ by one tile at most."""
+        index, mr = self.index, self.schedule.mr
+        if blocks == 1:
+            return 0, rows, rows
+        if isinstance(rows, int) and isinstance(blocks, int) and rows % (blocks * mr) == 0:
+            first = index.mul(block, rows // blocks)
+            return first, index.add(first, rows // blocks), rows // blocks
+        first, end = (index.mul(index.div(index.mul(at, tiles), blocks), mr) for at in (block, index.add(block, 1)))
+        end = index.min(end, rows)
+        return first, end, index.sub(end, first)
 
     def _group(self, ranges: list[ColumnRange], unit: _Unit, group: Index) -> None:
         """Group number `group` of `ranges`: of the first of these that has so many, the others' come behind."""
@@ -119,7 +128,7 @@ class MatmulLoops:
                 body(_Part(start, stop, index.compare("eq", start, 0), index.compare("eq", stop, k)))
 
             if splits_k(self.problem, self.schedule):
-                for_loop(index, 0, k, size, block)
+                for_loop(index, 0, index.max(k, 1), size, block)  # Sums of nothing are results, too.
             else:
                 body(_Part(0, k))
 

@@ -218,7 +218,6 @@ class RhsCopied(RhsLoader):
         count = ir.VectorType(words.type).shape[0] * self.layout.group
         return vector.bitcast(ir.VectorType.get([count], element_type(self.layout.copied)), words)
 
-
     def _of_bits(self, value: ir.Value) -> ir.Value:
         """What `_as_bits` took as integers."""
         kind = as_type(value, element_type(self.layout.copied))
