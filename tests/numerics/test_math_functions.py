@@ -12,7 +12,7 @@ from level3_runner import compile_level3, run_level3
 
 from tilewright.core.diagnostics import UnsupportedError
 from tilewright.core.mlir import arith, func, ir, memref, scf, vector
-from tilewright.lowering.math import expand_math_op
+from tilewright.lowering.math import expand_math_op, expand_one_plus_erf
 from tilewright.targets import find, host_target
 
 Reference = Callable[..., np.ndarray]
@@ -58,7 +58,11 @@ def elementwise(op: str, width: int | None, target: str, operands: int = 1, fast
             with ir.InsertionPoint(loop.body):
                 at = [loop.induction_variable]
                 load = (lambda a: vector.LoadOp(lanes, a, at).result) if width else (lambda a: memref.LoadOp(a, at).result)
-                result = expand_math_op(f"math.{op}", [load(a) for a in arrays[:-1]], find(target), fast)
+                values = [load(a) for a in arrays[:-1]]
+                if op == "one_plus_erf":
+                    result = expand_one_plus_erf(values[0], find(target))
+                else:
+                    result = expand_math_op(f"math.{op}", values, find(target), fast)
                 vector.StoreOp(result, arrays[-1], at) if width else memref.StoreOp(result, arrays[-1], at)
                 scf.YieldOp([])
             func.ReturnOp([])
@@ -112,6 +116,17 @@ def test_erfc_in_both_tails(target: str, vectors: bool) -> None:
     check(got, erfc(x.astype(np.float64)), 5.0, [x])
     assert got[-3:-1].tolist() == [0.0, 2.0] and np.isnan(got[-1])
     assert ((got > 0) & (got < 1.17e-38)).sum() > 500  # denormal results
+
+
+@pytest.mark.parametrize(("target", "vectors"), MACHINES)
+def test_one_plus_erf(target: str, vectors: bool) -> None:
+    """The factor of GELU: an absolute error, and none where the result is 0 or 2."""
+    x = np.concatenate([np.linspace(-6, 6, 20001, dtype=np.float32), floats()])
+    got = apply("one_plus_erf", [x], target, vectors).astype(np.float64)
+    numbers = ~np.isnan(x)
+    assert np.isnan(got[~numbers]).all()
+    assert np.abs(got[numbers] - erfc(-x[numbers].astype(np.float64))).max() < 2.1e-7
+    assert (got[x < -4.05] == 0).all() and (got[x > 4.05] == 2).all()
 
 
 @pytest.mark.parametrize("target", ["native", "cpu:x86-64-v3"])

@@ -50,6 +50,21 @@ def test_bias_and_activation(activation: str, n: int) -> None:
         kernel.check([normal(m, 40), normal(40, n, seed=1), normal(n, seed=2)], lowered=lowered)
 
 
+def test_gelu_whose_error_function_is_used_twice() -> None:
+    """`1 + erf(x)` has a form of its own where nothing else needs the erf."""
+
+    def body(x: ir.Value, w: ir.Value) -> list[ir.Value]:
+        def both(y: ir.Value) -> ir.Value:
+            error = math.erf(y)
+            return arith.addf(arith.addf(error, number(1.0)), arith.mulf(error, y))
+
+        product = tw.build("matmul", x, w)
+        return [tw.pointwise([product], both), tw.pointwise([product], gelu)]
+
+    kernel = TemplateKernel([info("d0, 24"), info("24, 48")], body, weights={1})
+    kernel.check([10 * normal(9, 24), normal(24, 48, seed=1)])
+
+
 @pytest.mark.parametrize("n", [96, 77])
 def test_chain_of_two_pointwise_ops_with_residual(n: int) -> None:
     def body(x: ir.Value, w: ir.Value, b: ir.Value, r: ir.Value, s: ir.Value) -> list[ir.Value]:

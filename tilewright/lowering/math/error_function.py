@@ -15,6 +15,15 @@ ERF_NUMERATOR = (
 )  # fmt: skip
 ERF_DENOMINATOR = (-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03, -1.42647390514189e-02)
 
+ONE_PLUS_ERF_POLYNOMIAL = (
+    8.11032427e-4, -2.18414841e-3, 2.08357046e-3, -3.10976733e-3, 8.91341642e-3, -1.66219305e-2, 2.50466578e-2, -3.73694748e-2,
+    5.36008403e-2, -7.16000944e-2, 9.07415375e-2, -1.1194066e-1, 1.39268756e-1, -1.88030019e-1, 3.77056926e-1,
+)  # fmt: skip
+"""`erf(x) / x` in `x^2 / 7.03125 - 1` for |x| <= 3.75: our least-squares fit, reweighted until x times its error is even, 3.8e-8. Its
+degree is even, so that it grows beyond 1 outside, up to infinity.
+"""
+ONE_PLUS_ERF_SCALE = 1 / 7.03125
+
 ERFC_POLYNOMIAL = (
     -2.773269222e-4, -7.983391415e-4, 1.994474591e-3, 2.579434685e-3, -2.379023418e-2, 6.829350976e-2, -1.192726527e-1, 1.296465756e-1,
     -4.756228054e-2, -1.356211434e-1, 1.253008058,
@@ -38,6 +47,14 @@ def erf(lanes: Lanes, x: ir.Value) -> ir.Value:
     small = lanes.fma(lanes.polynomial(square, ERF_SMALL), x, x)
     # True only for numbers, so NaN takes the polynomial and stays NaN.
     return lanes.select(lanes.compare("ogt", magnitude, 0.927734375), large, small)
+
+
+def one_plus_erf(lanes: Lanes, x: ir.Value) -> ir.Value:
+    """`1 + erf(x)`, the factor of GELU, with half the instructions of erf: only the error of the sum counts, which is below 2.1e-7, and
+    none far out, where the results are 0 and 2.
+    """
+    p = lanes.polynomial(lanes.fma(lanes.mul(x, x), ONE_PLUS_ERF_SCALE, -1.0), ONE_PLUS_ERF_POLYNOMIAL)
+    return lanes.clamp(lanes.fma(p, x, 1.0), 0.0, 2.0)
 
 
 def erf_rational(lanes: Lanes, x: ir.Value) -> ir.Value:

@@ -57,6 +57,7 @@ COSTS: dict[str, int] = {
     "arith.divf": 5, "arith.remf": 40, "arith.divsi": 40, "arith.remsi": 40, "arith.floordivsi": 40,
 }  # fmt: skip
 """Rough cost of scalar ops in vector instructions, for schedules; ops that are not listed cost 1."""
+COST_OF_ONE_PLUS_ERF = 19
 
 
 def is_expanded(op_name: str) -> bool:
@@ -100,6 +101,11 @@ def expand_math_op(op_name: str, operands: Sequence[ir.Value], target: Target | 
         function = _FAST[op_name] if fast and op_name in _FAST else _UNARY[op_name]
         result = function(lanes, wide[0])
     return result if original == f32 else arith.TruncFOp(original, result).result
+
+
+def expand_one_plus_erf(x: ir.Value, target: Target | None = None) -> ir.Value:
+    """Build `1 + erf(x)` on f32 at the current insertion point: cheaper than both ops, and as exact as their sum needs."""
+    return error_function.one_plus_erf(Lanes(x.type, target), x)
 
 
 def _classify(op_name: str, value: ir.Value) -> ir.Value:

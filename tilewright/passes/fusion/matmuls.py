@@ -41,10 +41,12 @@ def _matmuls(ops: Sequence[ir.Operation]) -> list[ir.Operation]:
 
 
 def _share_left_side(one: ir.Operation, other: ir.Operation) -> bool:
-    """Whether two matmuls multiply the same left side, read the same way, by right sides of one kind: matrices with a known number of
-    columns that are weights in both (and can be packed) or in neither.
+    """Whether two matmuls multiply the same left side, read the same way, by different right sides of one kind: matrices with a known
+    number of columns that are weights in both (and can be packed) or in neither.
     """
-    if one.operands[0] != other.operands[0] or bool(tw.get(one, "transpose_lhs")) != bool(tw.get(other, "transpose_lhs")):
+    if one.operands[0] != other.operands[0] or one.operands[1] == other.operands[1]:
+        return False
+    if bool(tw.get(one, "transpose_lhs")) != bool(tw.get(other, "transpose_lhs")):
         return False
     sides = [tw.tensor_info(op.operands[1]) for op in (one, other)]
     results = [tw.tensor_info(op.results[0]) for op in (one, other)]

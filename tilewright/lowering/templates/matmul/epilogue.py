@@ -19,6 +19,8 @@ from tilewright.lowering.templates.matmul.micro_kernel import TileMemory
 from tilewright.lowering.templates.matmul.problem import Access, Columns
 from tilewright.lowering.templates.memory import Flat
 
+LINE = 64
+"""Bytes of a cache line."""
 LIGHT_COST = 6
 """Instructions per element up to which an epilogue is repeated for every accumulator."""
 
@@ -68,11 +70,17 @@ class EpilogueStore:
         self._bases = [self._sum(access.batch, batch) for access in (*self._columns.operands, *self._columns.results)]
 
     def prefetch_rows(self, rows: Sequence[Index]) -> None:
-        """Ask for the result lines of a tile before its k loop, so that the stores do not wait."""
-        for access, flat, base in self._result_places():
-            if _is_vector(access):
-                for row in rows:
-                    flat.prefetch(self._offset(access, base, row, 0), write=True)
+        """Ask for the lines of a tile's results and of the operands that differ by row before its k loop, so that nothing waits for
+        them behind it.
+        """
+        count, lines = len(self._columns.operands), max(1, LINE // (self._lanes * 4))
+        accesses = (*self._columns.operands, *self._columns.results)
+        for i, (access, flat) in enumerate(zip(accesses, (*self._operands, *self._results), strict=True)):
+            if access.m == 0 or not _is_vector(access):
+                continue
+            for row in rows:
+                for part in range(0, self._nr // self._lanes, lines):
+                    flat.prefetch(self._offset(access, self._bases[i], row, part), write=i >= count)
 
     def store_registers(self, tile: Sequence[Sequence[Sequence[ir.Value]]], rows: Sequence[Index]) -> None:
         """Results of `tile[row][right side][vector]`. Rows may repeat: they then store equal values twice."""
