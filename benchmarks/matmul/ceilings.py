@@ -1,7 +1,7 @@
 """The machine's limits, by kernels that are generated and compiled like all others: arithmetic peak and DRAM bandwidth.
 
 The peak is a loop of independent matrix instructions on registers, the fastest that the target's description has for the dtypes.
-The bandwidth is that of a loop that sums memory, with the hardware's prefetchers alone and with prefetch instructions.
+The bandwidth is that of a loop that sums memory, in several forms, because machines differ in which is fastest.
 """
 
 from __future__ import annotations
@@ -133,11 +133,14 @@ def _multiply(instruction: MatrixInstruction, lhs: ir.Value, rhs: ir.Value, acc:
     return llvm.call_intrinsic(acc.type, ir.StringAttr.get(name), [acc, lhs, rhs], [], [])
 
 
-def read_loop(target: Target, nbytes: int, prefetch: bool) -> Callable[[int], None]:
-    """A function that sums the `nbytes` (a multiple of 1024) at an address that is aligned to 64 bytes."""
+def read_loop(target: Target, nbytes: int, streams: int, locality: int | None) -> Callable[[int], None]:
+    """A function that sums the `nbytes` (a multiple of 8192) at an address that is aligned to 64 bytes.
+
+    It reads `streams` equal parts (a power of two up to 8) side by side, and prefetches with `locality` (0 to 3, None: not at all).
+    """
     with new_context(), ir.Location.unknown():
         types = [ir.MemRefType.get([nbytes // 4], ir.F32Type.get()), ir.MemRefType.get([64], ir.F32Type.get())]
-        module = _function("read", types, lambda arguments: _read_body(target, nbytes // 4, prefetch, *arguments))
+        module = _function("read", types, lambda arguments: _read_body(target, nbytes // 4, streams, locality, *arguments))
         function = _compile(module, "read", target)
     result = np.zeros(64, np.float32)
     pointer = ctypes.c_void_p(result.ctypes.data)
@@ -148,19 +151,21 @@ def read_loop(target: Target, nbytes: int, prefetch: bool) -> Callable[[int], No
     return run
 
 
-def _read_body(target: Target, elements: int, prefetch: bool, memory: ir.Value, result: ir.Value) -> None:
+def _read_body(target: Target, elements: int, streams: int, locality: int | None, memory: ir.Value, result: ir.Value) -> None:
     lanes = target.vector_lanes(32)
     held = ir.VectorType.get([lanes], ir.F32Type.get())
-    zero, stop, step = (arith.constant(ir.IndexType.get(), n) for n in (0, elements, VECTORS_AT_ONCE * lanes))
+    vectors = VECTORS_AT_ONCE // streams
+    zero, stop, step = (arith.constant(ir.IndexType.get(), n) for n in (0, elements // streams, vectors * lanes))
     nothing = arith.constant(held, ir.DenseElementsAttr.get_splat(held, ir.FloatAttr.get(ir.F32Type.get(), 0.0)))
     loop = scf.ForOp(zero, stop, step, [nothing] * VECTORS_AT_ONCE)
     with ir.InsertionPoint(loop.body):
         sums: list[ir.Value] = []
         for i, acc in enumerate(loop.inner_iter_args):
-            at = arith.addi(loop.induction_variable, arith.constant(ir.IndexType.get(), i * lanes))
-            if prefetch:
+            offset = (i // vectors) * (elements // streams) + i % vectors * lanes
+            at = arith.addi(loop.induction_variable, arith.constant(ir.IndexType.get(), offset))
+            if locality is not None:
                 ahead = arith.addi(at, arith.constant(ir.IndexType.get(), PREFETCH_BYTES // 4))
-                memref.prefetch(memory, [ahead], False, 0, True)
+                memref.prefetch(memory, [ahead], False, locality, True)
             sums.append(arith.addf(acc, vector.load(held, memory, [at])))
         scf.YieldOp(sums)
     total = loop.results[0]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.matmul.ceilings import fastest_instruction, peak_loop, read_loop
+from benchmarks.matmul.systems.ceilings_system import READS
 from tilewright.core.diagnostics import UnsupportedError
 from tilewright.targets import find, host_target
 
@@ -17,10 +18,10 @@ def test_peak_loops(dtype: str) -> None:
     assert loop.flops_per_iteration % loop.instruction.flops == 0
 
 
-@pytest.mark.parametrize("prefetch", [False, True])
-def test_read_loops(prefetch: bool) -> None:
+@pytest.mark.parametrize(("streams", "locality"), READS.values())
+def test_read_loops(streams: int, locality: int | None) -> None:
     memory = np.ones((1 << 16) + 64, np.uint8)
-    read_loop(host_target(), 1 << 16, prefetch)(-(-memory.ctypes.data // 64) * 64)
+    read_loop(host_target(), 1 << 16, streams, locality)(-(-memory.ctypes.data // 64) * 64)
 
 
 def test_the_fastest_instruction_counts() -> None:

@@ -19,9 +19,17 @@ PEAK_SECONDS = 0.004
 CHUNK = 64 << 20
 """Bytes that one thread reads in a call."""
 
+READS: dict[str, tuple[int, int | None]] = {
+    "dram": (1, None),
+    "dram, nta": (1, 0),
+    "dram, 4 streams": (4, None),
+    "dram, 4 streams, t1": (4, 2),
+}
+"""Forms of the loop that reads: streams, locality of prefetches."""
+
 
 class System:
-    """Variants: `peak <instruction>` with flops as its work, `dram` and `dram, prefetch` (rotated cases only) with bytes."""
+    """Variants: `peak <instruction>` with flops as its work; where weights are rotated those of `READS`, with bytes."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
@@ -41,8 +49,8 @@ class System:
             count = max(2, -(-copies * case.weight_bytes // (CHUNK * self.threads))) * self.threads
             memory = np.ones(count * CHUNK + 64, np.uint8)
             base = -(-memory.ctypes.data // 64) * 64
-            for name, prefetch in (("dram", False), ("dram, prefetch", True)):
-                read = read_loop(target, CHUNK, prefetch)
+            for name, (streams, locality) in READS.items():
+                read = read_loop(target, CHUNK, streams, locality)
 
                 def reader(first: int, read: Callable[[int], None] = read) -> Callable[[], object]:
                     parts = [base + (first + i) * CHUNK for i in range(self.threads)]
