@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from tilewright.codegen.elf import undefined_symbols
 from tilewright.codegen.function_attributes import add_function_attributes, target_attributes
 from tilewright.codegen.llvm_binding import llvm
+from tilewright.codegen.masked_stores import store_single_lanes
 from tilewright.core.diagnostics import InputError, UnsupportedError, VerifyError
 from tilewright.targets import Target
 
@@ -71,6 +72,7 @@ def compile_object(
     module.triple = target.triple
     module.data_layout = str(machine.target_data)
     _optimize(module, machine, opt_level, vectorize_loops)
+    module = store_single_lanes(module)
     assembly = None
     if want_assembly or want_mix:
         # Emission changes the module, and a second emission of the changed module is wrong or crashes.
