@@ -132,8 +132,8 @@ class UnpackOp(OpSpec):
 
     Panels are `[ceildiv(N, nr), K, nr]`, or `[ceildiv(N, nr), ceildiv(K, g), nr, g]` where g > 1 rows that follow each other in K lie
     side by side (`dialects/tw/layouts.py`). With `lhs_offset`, for i8 in groups of 4, one more group behind each panel holds the i32
-    `-lhs_offset * sum of the column`: what a product with a left side to which the offset was added must begin with. The op stands in kernels between a packed weight and the matmul that reads its panels;
-    nothing is unpacked when the kernel runs.
+    `-lhs_offset * sum of the column`: what a product with a left side to which the offset was added must begin with. The op stands in
+    kernels between a packed weight and the matmul that reads its panels; nothing is unpacked when the kernel runs.
     """
 
     name = "unpack"
