@@ -57,7 +57,7 @@ CPU: dict[Phase, tuple[str, ...]] = {
         "tw-fuse",
         "tw-outline",
     ),
-    Phase.SCHEDULE: ("tw-select-schedule{target=$target schedules=$schedules}", "tw-pack-weights{target=$target}"),
+    Phase.SCHEDULE: ("tw-select-schedule{target=$target schedules=$schedules}", "tw-pack-weights"),
     Phase.PLAN: ("tw-plan-memory",),
 }
 

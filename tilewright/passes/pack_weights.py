@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from tilewright.core.diagnostics import VerifyError
 from tilewright.core.mlir import ir
-from tilewright.core.passes import Pass, option
+from tilewright.core.passes import Pass
 from tilewright.core.registry import register_pass
 from tilewright.dialects import tw
 from tilewright.dialects.tw.layouts import panels_shape
@@ -33,7 +33,6 @@ class PackWeights(Pass):
     """
 
     name: ClassVar[str] = "tw-pack-weights"
-    target: str = option("native", help="name of the target, as `tilewright targets` lists them")
 
     def run(self, module: ir.Module) -> None:
         packed: dict[str, Packs] = {}

@@ -1,6 +1,6 @@
 // Few rows by a weight larger than the caches: one tile of all rows and single vectors, which are asked for just ahead of their use.
 
-// RUN: tilewright-opt %s -p 'tw-select-schedule{target=cpu:sapphirerapids},tw-pack-weights{target=cpu:sapphirerapids},tw-lower-templates{target=cpu:sapphirerapids}' | filecheck %s
+// RUN: tilewright-opt %s -p 'tw-select-schedule{target=cpu:sapphirerapids},tw-pack-weights,tw-lower-templates{target=cpu:sapphirerapids}' | filecheck %s
 
 // CHECK-LABEL: func.func @sixteen(
 // CHECK-SAME: tw.trip_count = "64"

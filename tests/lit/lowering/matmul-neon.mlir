@@ -1,6 +1,6 @@
 // NEON: the same template with vectors of four lanes.
 
-// RUN: tilewright-opt %s -p 'tw-select-schedule{target=cpu:aarch64},tw-pack-weights{target=cpu:aarch64},tw-lower-templates{target=cpu:aarch64}' | filecheck %s
+// RUN: tilewright-opt %s -p 'tw-select-schedule{target=cpu:aarch64},tw-pack-weights,tw-lower-templates{target=cpu:aarch64}' | filecheck %s
 
 // CHECK-LABEL: func.func @dense(
 // CHECK: :24 = scf.for

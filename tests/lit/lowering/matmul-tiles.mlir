@@ -1,6 +1,6 @@
 // bf16 on tile registers: configured once per unit, two tiles of rows by two of columns, k in blocks between which sums wait in scratch.
 
-// RUN: tilewright-opt %s -p 'tw-select-schedule{target=cpu:sapphirerapids},tw-pack-weights{target=cpu:sapphirerapids},tw-lower-templates{target=cpu:sapphirerapids}' | filecheck %s
+// RUN: tilewright-opt %s -p 'tw-select-schedule{target=cpu:sapphirerapids},tw-pack-weights,tw-lower-templates{target=cpu:sapphirerapids}' | filecheck %s
 
 // CHECK-LABEL: func.func @dense(
 // Rows further apart than 1 KiB are copied next to each other, once per block of them.

@@ -99,6 +99,6 @@ def test_kernels_without_a_program() -> None:
 
 def test_packed_kernels_are_refused() -> None:
     module = ir.Module.parse(PROGRAM + KERNELS)
-    run_pipeline(module, "tw-select-schedule{target=cpu:x86-64-v4},tw-pack-weights{target=cpu:x86-64-v4}")
+    run_pipeline(module, "tw-select-schedule{target=cpu:x86-64-v4},tw-pack-weights")
     with pytest.raises(InputError, match="the weights of kernel @square are packed already"):
         find_subjects(module, [{"s0": 1, "s1": 8}])
