@@ -123,3 +123,22 @@ def test_any_split_of_the_units_gives_equal_results() -> None:
     for splits in ((0.3,), (0.1, 0.5, 0.77)):
         for one, other in zip(whole, kernel.run(arrays, splits=splits, lowered=lowered)):
             assert np.array_equal(one, other)
+
+
+TIED = {
+    "product with its transpose": lambda x, w: [tw.build("matmul", x, w), tw.build("matmul", x, w, transpose_rhs=True)],
+    "gated by itself": lambda x, w: [tw.pointwise([tw.build("matmul", x, w), tw.build("matmul", x, w, transpose_rhs=True)], arith.mulf)],
+    "residual": lambda x, w: [tw.pointwise([tw.build("matmul", x, w, transpose_rhs=True), w], arith.addf)],
+}
+
+
+@pytest.mark.parametrize("form", TIED)
+def test_weight_that_is_read_twice(form: str) -> None:
+    """Its panels would serve one reader alone: it stays as it is."""
+    kernel = TemplateKernel([info("40, 40"), info("40, 40")], TIED[form], weights={1})
+    kernel.check([normal(40, 40), normal(40, 40, seed=1)])
+
+
+def test_product_of_a_weight_with_itself() -> None:
+    kernel = TemplateKernel([info("32, 48")], lambda w: [tw.build("matmul", w, w, transpose_rhs=True)], weights={0})
+    kernel.check([normal(32, 48)])

@@ -86,6 +86,17 @@ def sliced_matrix(value: ir.Value, transposed: bool) -> RhsMatrix | None:
     return RhsMatrix(op.operands[0], slices, op) if isinstance(slices, int) and slices > 1 else None
 
 
+def is_packable(function: ir.OpView, value: ir.Value) -> bool:
+    """Whether `value` is a constant matrix of known sizes that enters the kernel `function`, in which one op alone reads it."""
+    info = tw.tensor_info(value)
+    if info.rank != 2 or not info.is_static or not isinstance(value.owner, ir.Block) or len(list(value.uses)) != 1:
+        return False
+    if "arg_attrs" not in function.operation.attributes:
+        return False
+    attributes = ir.ArrayAttr(function.operation.attributes["arg_attrs"])
+    return "tw.weight" in ir.DictAttr(attributes[ir.BlockArgument(value).arg_number])
+
+
 def cast_source(value: ir.Value) -> ir.Value:
     """What is behind a cast in front of a matmul: the operand of a `tw.pointwise` that only rounds or widens; else the value."""
     while not isinstance(value.owner, ir.Block):

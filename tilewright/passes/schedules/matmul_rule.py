@@ -12,7 +12,7 @@ from tilewright.dialects import tw
 from tilewright.passes.schedules.matmul import LARGEST_BLOCK, MatmulSchedule, registers_needed
 from tilewright.passes.schedules.matmul_blocks import PackedSizes, block_schedule, read_once, stream_schedule
 from tilewright.passes.schedules.matmul_instructions import FMA, LAYOUTS, OperandLayout, best_instruction, find_record
-from tilewright.passes.schedules.matmul_kernel import column_ranges, inner_size, rhs_matrix
+from tilewright.passes.schedules.matmul_kernel import column_ranges, inner_size, is_packable, rhs_matrix
 from tilewright.passes.schedules.matmul_tiles import FEWEST_TILE_ROWS, tile_schedule
 from tilewright.targets import Target
 
@@ -39,7 +39,7 @@ def choose_matmul_schedule(function: ir.OpView, target: Target) -> dict[str, Any
     """The schedule of a kernel around matmuls of one left side on a CPU; None for other kernels, and for epilogues that the template
     lacks.
 
-    Right sides are packed when they are weights that the matmuls read as they are stored, as matrices or as the slices of
+    Right sides are packed when they are weights that one matmul each reads as they are stored, as matrices or as the slices of
     `tw-split-reduction`; these where panels of the whole matrix hold the panels of each slice.
     """
     operations = list(function.operation.regions[0].blocks[0].operations)
@@ -50,7 +50,7 @@ def choose_matmul_schedule(function: ir.OpView, target: Target) -> dict[str, Any
     if len({matmul.operands[0] for matmul in matmuls}) != 1:
         return None
     result, rhs = tw.tensor_info(matmuls[0].results[0]), tw.tensor_info(matmuls[0].operands[1])
-    packed = all(_is_weight(function, rhs_matrix(m).value) for m in matmuls)
+    packed = all(is_packable(function, rhs_matrix(m).value) for m in matmuls)
     # Leading dimensions are rows of one tall matmul when the right side does not have them.
     rows: Dim = result.shape[-2]
     if rhs.rank == 2:
@@ -123,14 +123,6 @@ def _is_covered(op: ir.Operation) -> bool:
     if tw.is_op(op, "pointwise"):
         return not any(o.operation.name in WITHOUT_VECTOR_CODE for o in tw.body(op).operations)
     return tw.is_op(op, "matmul", "transpose", "reshape", "broadcast", "unpack")
-
-
-def _is_weight(function: ir.OpView, value: ir.Value) -> bool:
-    is_matrix = tw.tensor_info(value).rank == 2
-    if not is_matrix or not isinstance(value.owner, ir.Block) or "arg_attrs" not in function.operation.attributes:
-        return False
-    attributes = ir.ArrayAttr(function.operation.attributes["arg_attrs"])
-    return "tw.weight" in ir.DictAttr(attributes[ir.BlockArgument(value).arg_number])
 
 
 def dense_schedule(
