@@ -22,13 +22,14 @@ from tilewright.targets import Target, find
 
 SHORTEST = 1024
 """Rows of k of a slice: with fewer, what starts and ends a unit of work is no longer small beside it."""
-SMALLEST = 1 << 19
-"""Bytes of both operands: a second thread reads half of less in a microsecond or two, which is what waiting for each other costs."""
+SMALLEST = 1 << 21
+"""Bytes of both operands: adding up costs up to three microseconds, which is much beside what fewer bytes take."""
 MOST_SLICES = 16
 """The sums of all slices are operands of one pointwise op."""
 LARGEST_SHARE = 0.05
-"""Of the bytes of both operands: what the sums of the slices may have, written once and read once. Measured, one thread then loses no
-more than 3 % of its time, and with many rows of a large k, which are far apart in memory, it gains."""
+"""Of the bytes of both operands: what the sums of the slices may have, written once and read once. Measured, one thread loses no larger
+share of its time, mostly less; in bf16, where it copies rows of a large k, it gains.
+"""
 
 
 @register_pass
@@ -39,12 +40,12 @@ class SplitReduction(Pass):
     The matmul becomes a batch of matmuls over equal slices of k, and a pointwise sum of their results, which is fused with what follows.
     Slices are part of the program: results are the same for any number of threads. They have at least 1024 rows, and are as few as give
     `units` units, at most 16; all their sums, written and read, are at most 5 % of the operands' bytes, so that one thread loses
-    little. Operands of less than half a megabyte are not worth it. That leaves products of few rows and columns and a large k, of known
+    little. Operands of less than 2 MiB are not worth it. That leaves products of few rows and columns and a large k, of known
     sizes: rows may be dynamic up to a known small number. The right side is a matrix. A weight's slices are read from the panels of the
     whole matrix; where these hold sums of its columns (`lhs_offset`), nothing is split.
 
-    Before: `%y = "tw.matmul"(%x, %w) : (tensor<4x8192xf32>, tensor<8192x64xf32>) -> tensor<4x64xf32>`
-    After: `%s = "tw.matmul"(%a, %b) : (tensor<8x4x1024xf32>, tensor<8x1024x64xf32>) -> tensor<8x4x64xf32>`, where %a is a reshape and a
+    Before: `%y = "tw.matmul"(%x, %w) : (tensor<4x16384xf32>, tensor<16384x64xf32>) -> tensor<4x64xf32>`
+    After: `%s = "tw.matmul"(%a, %b) : (tensor<8x4x2048xf32>, tensor<8x2048x64xf32>) -> tensor<8x4x64xf32>`, where %a is a reshape and a
     transpose of %x and %b a reshape of %w, and `%y = "tw.pointwise"(%s0, .., %s7) ({ additions })` of the 8 slices of %s
     """
 

@@ -105,10 +105,10 @@ func.func @products_of_one_left_side(%x: tensor<1x32768xf32>, %v: tensor<32768x1
 }
 
 // CHECK-LABEL: func.func @short_sums
-func.func @short_sums(%x: tensor<4x1920xf32>, %w: tensor<1920x384xf32>) -> tensor<4x384xf32> {
+func.func @short_sums(%x: tensor<20x2040xf32>, %w: tensor<2040x240xf32>) -> tensor<20x240xf32> {
   // CHECK-NEXT: "tw.matmul"
-  %0 = "tw.matmul"(%x, %w) : (tensor<4x1920xf32>, tensor<1920x384xf32>) -> tensor<4x384xf32>
-  return %0 : tensor<4x384xf32>
+  %0 = "tw.matmul"(%x, %w) : (tensor<20x2040xf32>, tensor<2040x240xf32>) -> tensor<20x240xf32>
+  return %0 : tensor<20x240xf32>
 }
 
 // CHECK-LABEL: func.func @prime_depth
