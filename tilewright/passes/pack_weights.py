@@ -15,7 +15,7 @@ from tilewright.dialects.tw.layouts import panels_shape
 from tilewright.passes.schedules.attribute import read_schedule
 from tilewright.passes.schedules.matmul import MatmulSchedule
 from tilewright.passes.schedules.matmul_instructions import LAYOUTS, OperandLayout, why_unfit
-from tilewright.passes.schedules.matmul_kernel import RhsMatrix, cast_source, column_ranges, rhs_matrix
+from tilewright.passes.schedules.matmul_kernel import RhsMatrix, cast_source, column_ranges, is_packable, rhs_matrix
 
 Packs = dict[int, tuple[ir.Attribute, ir.Type]]
 """Layout and packed type of the arguments of a kernel that are packed, by position."""
@@ -48,16 +48,20 @@ class PackWeights(Pass):
 def pack_kernel(function: ir.OpView, schedule: Mapping[str, Any]) -> Packs:
     """Let the matmuls of a kernel read panels as the entries of its `tw.schedule` say: its arguments get their packed types.
 
-    Returns these by argument. Raises VerifyError for an instruction that does not multiply the operands' types.
+    Returns these by argument. Raises VerifyError for an instruction that does not multiply the operands' types, and for right
+    sides that are no weights.
     """
     packs: Packs = {}
     read = MatmulSchedule.from_attributes(schedule)
-    for columns in column_ranges(function):
-        for matmul in columns.matmuls:
-            matrix = rhs_matrix(matmul)
-            argument = cast_source(matrix.value)
-            if isinstance(argument.owner, ir.Block):
-                packs[ir.BlockArgument(argument).arg_number] = _pack_operand(matmul, argument, matrix, read)
+    readers = [(matmul, rhs_matrix(matmul)) for columns in column_ranges(function) for matmul in columns.matmuls]
+    for matmul, matrix in readers:
+        argument = cast_source(matrix.value)
+        if isinstance(argument.owner, ir.Block) and not is_packable(function, argument):
+            raise _cannot(matmul, "its right side is not a constant matrix, or is one that other ops read too")
+    for matmul, matrix in readers:
+        argument = cast_source(matrix.value)
+        if isinstance(argument.owner, ir.Block):
+            packs[ir.BlockArgument(argument).arg_number] = _pack_operand(matmul, argument, matrix, read)
     attributes = function.operation.attributes
     old = ir.FunctionType(ir.TypeAttr(attributes["function_type"]).value)
     inputs = [packs[i][1] if i in packs else t for i, t in enumerate(old.inputs)]
@@ -73,12 +77,7 @@ def _pack_operand(matmul: ir.Operation, argument: ir.Value, matrix: RhsMatrix, s
     operand = tw.tensor_info(matmul.operands[1]).dtype
     why = why_unfit(schedule.instruction, operand, k // matrix.slices) or _why_not_sliced(matrix, k, LAYOUTS[operand][schedule.instruction])
     if why is not None:
-        raise VerifyError(
-            "a weight cannot be packed for the schedule of its kernel",
-            where=tw.location_text(matmul.location),
-            why=why,
-            remedy="remove tw.schedule and let tw-select-schedule choose one",
-        )
+        raise _cannot(matmul, why)
     operands = LAYOUTS[operand][schedule.instruction]
     nr, group, offset = schedule.nr, operands.group, operands.lhs_offset
     new_type = tw.tensor_type(tw.TensorInfo(panels_shape(k, n, nr, group, offset), operand))
@@ -95,6 +94,15 @@ def _pack_operand(matmul: ir.Operation, argument: ir.Value, matrix: RhsMatrix, s
     if operand != info.dtype:
         layout["dtype"] = operand
     return ir.DictAttr.get({name: ir.StringAttr.get(text) for name, text in layout.items()}), new_type
+
+
+def _cannot(matmul: ir.Operation, why: str) -> VerifyError:
+    return VerifyError(
+        "a weight cannot be packed for the schedule of its kernel",
+        where=tw.location_text(matmul.location),
+        why=why,
+        remedy="remove tw.schedule and let tw-select-schedule choose one",
+    )
 
 
 def _why_not_sliced(matrix: RhsMatrix, k: int, layout: OperandLayout) -> str | None:
