@@ -22,7 +22,7 @@ def choose(m: Dim, n: int, k: int, target: Target = AVX512, dtype: str = "f32", 
 @pytest.mark.parametrize(("m", "n", "k"), [(256, 256, 256), (1024, 1024, 1024), (ROWS, 384, 384), (128, 1536, 384)])
 def test_k_is_whole_where_rows_and_panels_fit_the_cache(m: Dim, n: int, k: int) -> None:
     schedule = choose(m, n, k)
-    assert (schedule.k_block, schedule.panels, schedule.prefetch_next) == (0, 1, True) and 120 <= schedule.mb <= 128
+    assert (schedule.k_block, schedule.panels, schedule.prefetch_next) == (0, 1, True) and 120 <= schedule.mb <= 132
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,18 @@ def test_few_rows_by_a_large_weight_are_one_tile_of_a_cache_line(m: int) -> None
     schedule = choose(m, 4096, 4096)
     assert (schedule.mr, schedule.nr, schedule.mb, schedule.prefetch_level) == (m, 16, m, 1) and not schedule.prefetch_next
     assert schedule.source == "rule:stream"
+
+
+def test_rows_that_two_right_sides_leave_no_registers_for_read_the_panel_again() -> None:
+    schedule = choose(16, 4096, 4096, sides=2)
+    assert (schedule.mr, schedule.nr, schedule.mb, schedule.prefetch_level) == (14, 16, 28, 1)
+    assert choose(8, 4096, 4096, sides=2).mr == 8
+
+
+@pytest.mark.parametrize("k", [384, 4096])
+def test_the_usual_numbers_of_rows_are_one_block(k: int) -> None:
+    schedule = choose(128, 1536, k, sides=2)
+    assert schedule.mr == 14 and schedule.mb >= 128
 
 
 def test_few_rows_by_a_small_weight_are_one_tile_of_all_registers() -> None:

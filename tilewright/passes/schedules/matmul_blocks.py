@@ -49,18 +49,29 @@ class PackedSizes:
 
 
 def stream_schedule(sizes: PackedSizes, layout: OperandLayout, target: Target) -> MatmulSchedule | None:
-    """The schedule of a matmul that waits for a right side which no cache of a core holds: one tile of all rows; None for others."""
+    """The schedule of a matmul that waits for a right side which no cache of a core holds: one tile of all rows; None for others.
+
+    Two right sides take so many registers that some rows may be left: they read a panel again where the first tile brought it, in the
+    first-level cache.
+    """
     lanes, vector_bytes = target.vector_lanes(32), target.vector_bits // 8
     rate = 4 * lanes * target.fma_units / sizes.most_rows if sizes.most_rows else 0.0
     if layout.conversions > MOST_CONVERSIONS or rate < STREAM_RATE or _rhs_bytes(sizes, layout) <= target.caches.l2:
         return None
     widest = max(1, SMOOTH_BYTES // vector_bytes // sizes.sides)
-    for vectors in range(widest, 0, -1):
-        held = (sizes.most_rows + layout.rhs_registers) * vectors * sizes.sides + layout.spare_registers + 1
-        if held <= target.vector_registers:
-            tile = MatmulSchedule(sizes.most_rows, vectors * lanes, sizes.most_rows, unroll=4, sides=sizes.sides, source="rule:stream")
-            return read_once(tile, layout)
-    return None
+    vectors, tallest = widest, 0
+    while vectors and (tallest := _tallest(vectors * sizes.sides, layout, target)) < sizes.most_rows:
+        vectors -= 1
+    if not vectors and (sizes.sides == 1 or tallest < 1):
+        return None
+    mr, nr = min(tallest, sizes.most_rows), max(vectors, 1) * lanes
+    tile = read_once(MatmulSchedule(mr, nr, mr, unroll=4, sides=sizes.sides, source="rule:stream"), layout)
+    return dataclasses.replace(tile, mb=-(-sizes.most_rows // mr) * mr)
+
+
+def _tallest(vectors: int, layout: OperandLayout, target: Target) -> int:
+    """Rows of the tallest tile of so many vectors."""
+    return (target.vector_registers - layout.spare_registers - 1) // vectors - layout.rhs_registers
 
 
 def read_once(schedule: MatmulSchedule, layout: OperandLayout) -> MatmulSchedule:
@@ -77,10 +88,18 @@ def block_schedule(schedule: MatmulSchedule, sizes: PackedSizes, layout: Operand
     """
     mr, nr, sides, l2 = schedule.mr, schedule.nr, schedule.sides, target.caches.l2
     lhs_bytes = BYTES[layout.lhs]
-    rows = max(1, min(MOST_ROWS, l2 // 4 // (SHORTEST_K_BLOCK * lhs_bytes)) // mr) * mr
+    limit = min(MOST_ROWS, l2 // 4 // (SHORTEST_K_BLOCK * lhs_bytes))
+
+    def fits(rows: int) -> bool:
+        return rows * sizes.depth * lhs_bytes + 2 * _row_bytes(schedule, layout) * sizes.depth // layout.group <= l2 // 2
+
+    # Rounded up where nothing speaks against it: of the usual numbers of rows, a little less makes two blocks.
+    rows, fewer = -(-limit // mr) * mr, max(1, limit // mr) * mr
+    if fits(fewer) and not fits(rows):
+        rows = fewer
     mb = min(rows, -(-sizes.most_rows // mr) * mr)
     k_block, panels = 0, 1
-    if mb * sizes.depth * lhs_bytes + 2 * _row_bytes(schedule, layout) * sizes.depth // layout.group > l2 // 2:
+    if not fits(mb):
         k_block = _even(sizes.depth, max(SHORTEST_K_BLOCK, l2 // 8 // (rows * lhs_bytes)))
         units = max(1, -(-sizes.fewest_rows // mb)) * -(-sizes.columns // nr)
         panels = max(1, min(l2 // 10 // (mb * nr * sides * BYTES[layout.acc]), units // FEWEST_UNITS))
