@@ -59,7 +59,7 @@ class Matmul(torch.nn.Module):
 
 
 class System:
-    """One artifact for each copy of the weights: artifacts are mapped, and a file's pages are shared by all who map it."""
+    """One artifact for each copy of the weights."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
@@ -90,7 +90,8 @@ class System:
         tilewright.compile(module, (x,), target=case.target, output=path, threads=self.threads, options=options).close()
 
     def _bind(self, path: Path, x: torch.Tensor) -> Callable[[], torch.Tensor]:
-        program = tilewright.load(path, threads=self.threads)
+        # In memory of their own, as the weights of every other system are: pages of files are dropped where memory is short.
+        program = tilewright.load(path, threads=self.threads, weights="copy")
         return lambda: program(x)
 
 
