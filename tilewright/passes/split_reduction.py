@@ -35,14 +35,16 @@ share of its time, mostly less; in bf16, where it copies rows of a large k, it g
 @register_pass
 @dataclass(frozen=True)
 class SplitReduction(Pass):
-    """Split the sums of a matmul along k where it has fewer units of work for threads, as the rule tiles it for `target`, than `units`.
+    """Split the sums of a matmul along k where it has fewer units of work for threads than `below`, as the rule tiles it for `target`.
 
     The matmul becomes a batch of matmuls over equal slices of k, and a pointwise sum of their results, which is fused with what follows.
     Slices are part of the program: results are the same for any number of threads. They have at least 1024 rows, and are as few as give
     `units` units, at most 16; all their sums, written and read, are at most 5 % of the operands' bytes, so that one thread loses
-    little. Operands of less than 2 MiB are not worth it. That leaves products of few rows and columns and a large k, of known
-    sizes: rows may be dynamic up to a known small number. The right side is a matrix. A weight's slices are read from the panels of the
-    whole matrix; where these hold sums of its columns (`lhs_offset`), nothing is split.
+    little. Operands of less than 2 MiB are not worth it. That leaves products of few rows and columns and a large k, of known sizes:
+    rows may be dynamic up to a known small number. The right side is a matrix. A weight's slices are read from the panels of the whole
+    matrix; where these hold sums of its columns (`lhs_offset`), nothing is split.
+
+    Four units are enough for two threads; more threads gain where `below` is larger.
 
     Before: `%y = "tw.matmul"(%x, %w) : (tensor<4x16384xf32>, tensor<16384x64xf32>) -> tensor<4x64xf32>`
     After: `%s = "tw.matmul"(%a, %b) : (tensor<8x4x2048xf32>, tensor<8x2048x64xf32>) -> tensor<8x4x64xf32>`, where %a is a reshape and a
@@ -51,7 +53,8 @@ class SplitReduction(Pass):
 
     name: ClassVar[str] = "tw-split-reduction"
     target: str = option("native", help="name of the target, as `tilewright targets` lists them")
-    units: int = option(16, help="units of work to make from a matmul that has fewer; 1 splits nothing")
+    below: int = option(4, help="split matmuls of fewer units of work than this")
+    units: int = option(16, help="units of work to split them into; 1 splits nothing")
 
     def run(self, module: ir.Module) -> None:
         if self.units < 1:
@@ -65,7 +68,7 @@ class SplitReduction(Pass):
 
         @patterns.on("matmul")
         def split(rw: Rewriter, op: ir.Operation) -> bool:
-            slices = _choose_slices(rw, op, target, self.units)
+            slices = _choose_slices(rw, op, target, min(self.below, self.units), self.units)
             if slices > 1:
                 rw.replace(op, [_split(rw, op, slices)])
             return slices > 1
@@ -75,8 +78,8 @@ class SplitReduction(Pass):
                 Rewriter(function, patterns).run()
 
 
-def _choose_slices(rw: Rewriter, op: ir.Operation, target: Target, wanted: int) -> int:
-    """Into how many slices to split k; 1 for not at all."""
+def _choose_slices(rw: Rewriter, op: ir.Operation, target: Target, enough: int, wanted: int) -> int:
+    """Into how many slices to split k, so that there are `wanted` units of work; 1 for not at all, as where there are `enough`."""
     lhs, rhs = (rw.info(v) for v in op.operands)
     n, k, rows = rw.shape(op.results[0])[-1], inner_size(op), to_expr(product(rw.shape(op.results[0])[:-1]))
     if rhs.rank != 2 or rhs.dtype not in ACCUMULATORS or lhs.dtype != rhs.dtype or rw.attribute(op, "transpose_lhs"):
@@ -90,7 +93,7 @@ def _choose_slices(rw: Rewriter, op: ir.Operation, target: Target, wanted: int) 
         return 1
     layout = LAYOUTS[rhs.dtype][schedule.instruction]
     units = -(-most_rows // schedule.mb) * -(-n // (schedule.nr * schedule.panels)) * _products_of(rw, op)
-    if units >= wanted or (packed and layout.lhs_offset):
+    if units >= enough or (packed and layout.lhs_offset):
         return 1
     operands = (most_rows + n) * k * BYTES[rhs.dtype]
     if operands < SMALLEST:

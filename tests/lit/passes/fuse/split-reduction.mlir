@@ -1,4 +1,5 @@
-// RUN: tilewright-opt %s -p 'tw-split-reduction{target=cpu:x86-64-v4}' | filecheck %s --enable-var-scope
+// RUN: tilewright-opt %s -p 'tw-split-reduction{target=cpu:x86-64-v4 below=16}' | filecheck %s --enable-var-scope
+// RUN: tilewright-opt %s -p 'tw-split-reduction{target=cpu:x86-64-v4}' | filecheck %s --check-prefix=DEFAULT
 // RUN: tilewright-opt %s -p 'tw-split-reduction{target=cpu:x86-64-v4 units=1}' | filecheck %s --check-prefix=ONE
 // RUN: tilewright-opt %s -p 'tw-split-reduction{target=cpu:x86-64-v4 units=2}' | filecheck %s --check-prefix=TWO
 // RUN: tilewright-opt %s -p 'tw-split-reduction{target=cpu:x86-64-v4},tw-fuse,tw-outline,tw-select-schedule{target=cpu:x86-64-v4},tw-pack-weights' | filecheck %s --check-prefix=KERNEL
@@ -85,6 +86,16 @@ func.func @bytes(%x: tensor<4x131072xi8>, %w: tensor<131072x16xi8>) -> tensor<4x
   // CHECK-COUNT-15: arith.addi
   %0 = "tw.matmul"(%x, %w) {accumulate = i32} : (tensor<4x131072xi8>, tensor<131072x16xi8>) -> tensor<4x16xi32>
   return %0 : tensor<4x16xi32>
+}
+
+// Several panels are enough by default, which is for few threads.
+// CHECK-LABEL: func.func @several_units
+// DEFAULT-LABEL: func.func @several_units
+func.func @several_units(%x: tensor<1x8192xf32>, %w: tensor<8192x240xf32>) -> tensor<1x240xf32> {
+  // CHECK: "tw.matmul"{{.*}} -> tensor<{{[0-9]+}}x1x240xf32>
+  // DEFAULT-NEXT: "tw.matmul"
+  %0 = "tw.matmul"(%x, %w) : (tensor<1x8192xf32>, tensor<8192x240xf32>) -> tensor<1x240xf32>
+  return %0 : tensor<1x240xf32>
 }
 
 // CHECK-LABEL: func.func @enough_units
