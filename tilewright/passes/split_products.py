@@ -24,10 +24,9 @@ PATTERNS = PatternSet()
 @register_pass
 @dataclass(frozen=True)
 class SplitProducts(Pass):
-    """Multiply by ranges of columns of a weight where nothing else reads the product: no slice is left to be copied, and the matmuls,
-    which have one left side, are fused as those of separate weights are.
+    """Multiply by ranges of columns of a weight where nothing else reads the product.
 
-    Models keep queries, keys and values, or gate and up projections, in one weight. Pointwise ops between the matmul and the slices are
+    No slice is left to be copied, and the matmuls, which have one left side, are fused as those of separate weights are. Models keep queries, keys and values, or gate and up projections, in one weight. Pointwise ops between the matmul and the slices are
     repeated for each range, with biases sliced likewise. A weight's range is an entry of its layout (`dialects/tw/layouts.py`).
 
     Before: `%y = "tw.matmul"(%x, %w)`, `%q = "tw.slice"(%y) {starts = "0, 0", sizes = "8, 64", ..}`, `%k = ...`
