@@ -26,8 +26,9 @@ PATTERNS = PatternSet()
 class SplitProducts(Pass):
     """Multiply by ranges of columns of a weight where nothing else reads the product.
 
-    No slice is left to be copied, and the matmuls, which have one left side, are fused as those of separate weights are. Models keep queries, keys and values, or gate and up projections, in one weight. Pointwise ops between the matmul and the slices are
-    repeated for each range, with biases sliced likewise. A weight's range is an entry of its layout (`dialects/tw/layouts.py`).
+    No slice is left to be copied, and the matmuls, which have one left side, are fused as those of separate weights are. Models keep
+    queries, keys and values, or gate and up projections, in one weight. Pointwise ops between the matmul and the slices are repeated
+    for each range, with biases sliced likewise. A weight's range is an entry of its layout (`dialects/tw/layouts.py`).
 
     Before: `%y = "tw.matmul"(%x, %w)`, `%q = "tw.slice"(%y) {starts = "0, 0", sizes = "8, 64", ..}`, `%k = ...`
     After: `%v = "tw.weight"() {layout = {axis = "1", kind = "plain", size = "64", start = "0"}, ..}`, `%q = "tw.matmul"(%x, %v)`, ...
