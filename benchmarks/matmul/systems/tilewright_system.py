@@ -6,7 +6,6 @@ measured where a session's call is so short that the interpreter shows. `bare` i
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -59,7 +58,7 @@ class Matmul(torch.nn.Module):
 
 
 class System:
-    """One artifact for each copy of the weights."""
+    """One artifact, loaded for each copy of the weights."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
@@ -70,13 +69,10 @@ class System:
         x = tensor(case, operands.x)
         path = folder / f"session-{self.threads}.tw"
         self._compile(case, operands, case.epilogue, x, path)
-        paths = [path, *(path.with_suffix(f".{i}.tw") for i in range(1, copies))]
-        for copy in paths[1:]:
-            shutil.copyfile(path, copy)
-        session = Variant("session", [self._bind(path, x) for path in paths], fetch)
+        session = Variant("session", [self._bind(path, x) for _ in range(copies)], fetch)
         variants = [session]
         if _seconds(session.calls[0]) < NATIVE_BELOW:
-            variants.append(Variant("native", [bind_native(path, x, self.threads) for path in paths], fetch))
+            variants.append(Variant("native", [bind_native(path, x, self.threads)], fetch))
         if case.epilogue != "none":
             bare = folder / f"bare-{self.threads}.tw"
             self._compile(case, operands, "concatenated" if case.epilogue == "swiglu" else "none", x, bare)
