@@ -39,10 +39,10 @@ class SplitReduction(Pass):
 
     The matmul becomes a batch of matmuls over equal slices of k, and a pointwise sum of their results, which is fused with what follows.
     Slices are part of the program: results are the same for any number of threads. They have at least 1024 rows, and are as few as give
-    `units` units, at most 16; all their sums, written and read, are at most 5 % of the operands' bytes, so that one thread loses
-    little. Operands of less than 2 MiB are not worth it. That leaves products of few rows and columns and a large k, of known sizes:
-    rows may be dynamic up to a known small number. The right side is a matrix. A weight's slices are read from the panels of the whole
-    matrix; where these hold sums of its columns (`lhs_offset`), nothing is split.
+    `units` units, at most 16 slices; all their sums, written and read, are at most 5 % of the operands' bytes, so that one thread loses
+    little. Operands of less than 1 MiB for each unit are not worth it. That leaves products of few rows and columns and a large k, of
+    known sizes: rows may be dynamic up to a known small number. The right side is a matrix. A weight's slices are read from the panels
+    of the whole matrix; where these hold sums of its columns (`lhs_offset`), nothing is split.
 
     Four units are enough for two threads; more threads gain where `below` is larger.
 
@@ -54,7 +54,7 @@ class SplitReduction(Pass):
     name: ClassVar[str] = "tw-split-reduction"
     target: str = option("native", help="name of the target, as `tilewright targets` lists them")
     below: int = option(4, help="split matmuls of fewer units of work than this")
-    units: int = option(16, help="units of work to split them into; 1 splits nothing")
+    units: int = option(8, help="units of work to split them into; 1 splits nothing")
 
     def run(self, module: ir.Module) -> None:
         if self.units < 1:
