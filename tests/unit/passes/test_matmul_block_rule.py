@@ -43,10 +43,10 @@ def test_small_caches_have_small_blocks() -> None:
     assert (schedule.mb - schedule.mr) * schedule.k_block * 4 < AVX2.caches.l2 // 4
 
 
-@pytest.mark.parametrize("m", [1, 4, 16])
-def test_few_rows_by_a_large_weight_are_one_tile_of_a_cache_line(m: int) -> None:
+@pytest.mark.parametrize(("m", "nr"), [(1, 32), (4, 32), (14, 32), (16, 16)])
+def test_few_rows_by_a_large_weight_are_one_tile_of_narrow_panels(m: int, nr: int) -> None:
     schedule = choose(m, 4096, 4096)
-    assert (schedule.mr, schedule.nr, schedule.mb, schedule.prefetch_level) == (m, 16, m, 1) and not schedule.prefetch_next
+    assert (schedule.mr, schedule.nr, schedule.mb, schedule.prefetch_level) == (m, nr, m, 1) and not schedule.prefetch_next
     assert schedule.source == "rule:stream"
 
 
