@@ -214,10 +214,10 @@ class MatmulCase:
         if not actual.size:
             return
         exact = actual.dtype.kind in "ib"
-        narrow = {"float16": "f16", "bfloat16": "bf16"}.get(str(actual.dtype), "f32")
-        if not self.wide and not exact and self.dtype in ("bf16", "f16"):
-            narrow = self.dtype
-        tolerance = 0.0 if exact else TOLERANCE[narrow]
+        rounded = {{"float16": "f16", "bfloat16": "bf16"}.get(str(actual.dtype), "f32"), *(s for s in self.steps if s in TOLERANCE)}
+        if not self.wide and self.dtype in ("bf16", "f16"):
+            rounded.add(self.dtype)
+        tolerance = 0.0 if exact else max(TOLERANCE[dtype] for dtype in rounded)
         one, other = actual.astype(np.float64), expected.astype(np.float64)
         finite = np.abs(other[np.isfinite(other)])
         scale = max(1.0, float(finite.max())) if finite.size else 1.0
