@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tilewright.core.mlir import arith, ir, vector
+from tilewright.core.mlir import ir, vector
 from tilewright.lowering.math.lanes import Lanes
 from tilewright.lowering.templates.attention.problem import Strided
 from tilewright.lowering.templates.attention.rows import QueryRows, TilePlace
-from tilewright.lowering.templates.attention.softmax import INVISIBLE, LOWEST_MASK
+from tilewright.lowering.templates.attention.softmax import INVISIBLE, LOG2_E, LOWEST_MASK
 from tilewright.lowering.templates.control import for_loop
 from tilewright.lowering.templates.index_math import Index
 from tilewright.lowering.templates.memory import Flat
@@ -16,7 +16,7 @@ from tilewright.lowering.templates.transpose import transpose_block
 
 
 def as_addend(mask: ir.Value) -> ir.Value:
-    """Mask elements, `i1` or f32, scalar or vector, as what is added to a score."""
+    """Mask elements, `i1` or f32, scalar or vector, as what is added to a score, in units of log2."""
     kind, f32 = mask.type, ir.F32Type.get()
     if isinstance(kind, ir.VectorType):
         lanes, element = Lanes(ir.VectorType.get(kind.shape, f32)), kind.element_type
@@ -25,7 +25,7 @@ def as_addend(mask: ir.Value) -> ir.Value:
     if isinstance(element, ir.IntegerType):
         return lanes.select(mask, lanes.constant(0.0), lanes.constant(INVISIBLE))
     hidden = lanes.compare("oeq", mask, float("-inf"))
-    return lanes.select(hidden, lanes.constant(INVISIBLE), lanes.max(LOWEST_MASK, mask))
+    return lanes.select(hidden, lanes.constant(INVISIBLE), lanes.max(LOWEST_MASK, lanes.mul(mask, LOG2_E)))
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,3 @@ class MaskTiles:
             for_loop(index, whole, count, 1, element)
 
         for_loop(index, 0, self.rows.vectors, 1, part_of_tile)
-
-
-def hide_later_keys(score: ir.Value, key: Index, last_visible: ir.Value, rows: QueryRows) -> ir.Value:
-    """Scores of one key; those of lanes that must not see it become `INVISIBLE`."""
-    i32 = ir.IntegerType.get_signless(32)
-    number = vector.broadcast(last_visible.type, arith.index_cast(i32, rows.index.value(key)))
-    seen = arith.cmpi(arith.CmpIPredicate.sle, number, last_visible)
-    lanes = Lanes(score.type)
-    return arith.select(seen, score, lanes.constant(INVISIBLE))

@@ -66,8 +66,8 @@ class QueryRows:
         rows = arith.minsi(rows, spread(index.sub(self.count(), 1)))
         return rows if self.problem.group == 1 else arith.divui(rows, spread(self.problem.group))
 
-    def pack_queries(self, source: Flat, target: Flat, place: TilePlace) -> None:
-        """Copy the tile's queries to `[head_size][tile]`, scaled."""
+    def pack_queries(self, source: Flat, target: Flat, place: TilePlace, scale: float) -> None:
+        """Copy the tile's queries, times `scale`, to `[head_size][tile]`."""
         index, lanes, size, q = self.index, self.lanes, self.problem.head_size, self.problem.q
         whole = size // lanes * lanes if q.column == 1 else 0
         math = Lanes(ir.VectorType.get([lanes], ir.F32Type.get()))
@@ -77,13 +77,13 @@ class QueryRows:
             rows = [self.offset(q, place, index.add(first, lane)) for lane in range(lanes)]
 
             def block(column: ir.Value, _: list[ir.Value]) -> None:
-                loaded = [math.mul(source.load_vector(index.add(row, column), lanes), self.problem.scale) for row in rows]
+                loaded = [math.mul(source.load_vector(index.add(row, column), lanes), scale) for row in rows]
                 for step, values in enumerate(transpose_block(loaded)):
                     target.store_vector(values, index.add(index.mul(index.add(column, step), self.tile), first))
 
             def element(column: ir.Value, _: list[ir.Value]) -> None:
                 scalars = [source.load(index.add(row, index.mul(column, index.dim(q.column)))) for row in rows]
-                values = math.mul(vector.from_elements(ir.VectorType.get([lanes], ir.F32Type.get()), scalars), self.problem.scale)
+                values = math.mul(vector.from_elements(ir.VectorType.get([lanes], ir.F32Type.get()), scalars), scale)
                 target.store_vector(values, index.add(index.mul(column, self.tile), first))
 
             if whole:

@@ -1,13 +1,26 @@
-"""The arithmetic of an online softmax on vectors whose lanes are queries.
+"""The online softmax: running maxima and sums of vectors whose lanes are queries. After Milakov and Gimelshein, "Online normalizer
+calculation for softmax", 2018.
 
-Scores are finite: a key that a query does not see scores `INVISIBLE`. Additive masks are kept above it, so that a row whose keys all
-carry a very negative mask is still a softmax of them, while a row that sees no key at all is known by its maximum.
+Scores are finite and in units of log2. A key that a query does not see scores `INVISIBLE`. Additive masks are kept above it, so that a
+row whose keys all carry a very negative mask is still a softmax of them, while a row that sees no key at all is known by its maximum.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from tilewright.core.mlir import arith, ir
 from tilewright.lowering.math.lanes import Lanes
+from tilewright.lowering.templates.control import for_loop, if_else
+from tilewright.lowering.templates.index_math import Index
+from tilewright.lowering.templates.memory import Flat
+
+if TYPE_CHECKING:
+    from tilewright.lowering.templates.attention.context import KernelContext
+    from tilewright.lowering.templates.attention.products.base import Products
+    from tilewright.lowering.templates.attention.rows import TilePlace
 
 INVISIBLE = -2.0e38
 LOWEST_MASK = -1.0e38
@@ -29,12 +42,107 @@ _MAGIC = 12582912.0
 """1.5 * 2^23: adding it to |x| < 2^22 leaves the nearest integer in the low mantissa bits."""
 
 
-def exp_of_difference(lanes: Lanes, score: ir.Value, maximum: ir.Value) -> ir.Value:
-    """`exp(score - maximum)` for `score <= maximum`. Error below 1e-6 relative where the result exceeds 1e-7.
+@dataclass(frozen=True)
+class Running:
+    """Of each lane, by vector: the largest score so far, and the sum of `2^(score - maximum)`."""
+
+    maxima: list[ir.Value]
+    totals: list[ir.Value]
+
+    @property
+    def values(self) -> list[ir.Value]:
+        """As values that a loop carries."""
+        return [*self.maxima, *self.totals]
+
+    @staticmethod
+    def of(values: Sequence[ir.Value]) -> Running:
+        """From values that a loop carried."""
+        half = len(values) // 2
+        return Running(list(values[:half]), list(values[half:]))
+
+
+@dataclass(frozen=True)
+class OnlineSoftmax:
+    """`scores` and `sums` are those of the products; `factors` (`[tile]`) is what sums are multiplied with in the end."""
+
+    context: KernelContext
+    scores: Flat
+    sums: Flat
+    factors: Flat
+
+    def start(self, place: TilePlace) -> Running:
+        """Before the first block of a tile; clears the sums."""
+        context, lanes = self.context, self.context.lanes
+        zero = lanes.constant(0.0)
+
+        def clear(row: ir.Value, _: list[ir.Value]) -> None:
+            for part in range(context.vectors):
+                self.sums.store_vector(zero, context.at(row, part))
+
+        for_loop(context.index, 0, context.problem.value_size, 1, clear)
+        return Running(self.nothing_seen(), [zero] * context.vectors)
+
+    def nothing_seen(self) -> list[ir.Value]:
+        """The largest score of no keys, by vector."""
+        return [self.context.lanes.constant(INVISIBLE)] * self.context.vectors
+
+    def raise_maxima(self, running: Running, best: Sequence[ir.Value]) -> Running:
+        """Take the largest scores of a block into account: where they are new maxima, what was summed under the old ones is scaled."""
+        lanes = self.context.lanes
+        rises = arith.constant(ir.IntegerType.get_signless(1), 0)
+        for value, maximum in zip(best, running.maxima, strict=True):
+            rises = arith.ori(rises, lanes.any_lane(lanes.compare("ogt", value, maximum)))
+        types = [v.type for v in running.values]
+        return Running.of(if_else(rises, lambda: self._rescale(running, best), lambda: running.values, types))
+
+    def exponentiate(self, running: Running, count: Index, products: Products) -> Running:
+        """Turn the first `count` rows of scores into probabilities, which the products keep, and add them to the totals."""
+        context, index, lanes, height = self.context, self.context.index, self.context.lanes, products.stored_together
+
+        def rows(first: ir.Value, totals: list[ir.Value]) -> list[ir.Value]:
+            updated = list(totals)
+            stored: list[list[ir.Value]] = []
+            for row in range(height):
+                places = [context.at(index.add(first, row), part) for part in range(context.vectors)]
+                held = [self.scores.load_vector(at, context.rows.lanes) for at in places]
+                stored.append([exp2_of_difference(lanes, value, maximum) for value, maximum in zip(held, running.maxima)])
+                updated = [arith.addf(total, value) for total, value in zip(updated, stored[-1])]
+            products.store_probabilities(first, stored)
+            return updated
+
+        totals = for_loop(index, 0, index.round_up(count, products.padding), height, rows, running.totals)
+        return Running(running.maxima, totals)
+
+    def finish(self, place: TilePlace, running: Running) -> None:
+        """After the last block of a tile: write the factors. Rows that saw nothing get 0."""
+        lanes = self.context.lanes
+        for part, (maximum, total) in enumerate(zip(running.maxima, running.totals, strict=True)):
+            seen = lanes.compare("ogt", maximum, NOTHING_SEEN)
+            # A NaN maximum is a row of NaN, not a row that sees nothing.
+            seen = arith.ori(seen, lanes.compare("uno", maximum, maximum))
+            factor = lanes.select(seen, lanes.div(1.0, total), lanes.constant(0.0))
+            self.factors.store_vector(factor, part * self.context.rows.lanes)
+
+    def _rescale(self, running: Running, best: Sequence[ir.Value]) -> list[ir.Value]:
+        context, lanes = self.context, self.context.lanes
+        raised = [lanes.max(new, old) for new, old in zip(best, running.maxima, strict=True)]
+        factors = [exp2_of_difference(lanes, old, new) for old, new in zip(running.maxima, raised)]
+
+        def scale(row: ir.Value, _: list[ir.Value]) -> None:
+            for part, factor in enumerate(factors):
+                at = context.at(row, part)
+                self.sums.store_vector(arith.mulf(self.sums.load_vector(at, context.rows.lanes), factor), at)
+
+        for_loop(context.index, 0, context.problem.value_size, 1, scale)
+        return [*raised, *(arith.mulf(total, factor) for total, factor in zip(running.totals, factors))]
+
+
+def exp2_of_difference(lanes: Lanes, score: ir.Value, maximum: ir.Value) -> ir.Value:
+    """`2^(score - maximum)` for `score <= maximum`. Error below 1e-6 relative where the result exceeds 1e-7.
 
     With AVX-512 the power of two is one instruction that also underflows to 0; elsewhere results stop at 2^-126.
     """
-    power = lanes.mul(lanes.sub(score, maximum), LOG2_E)
+    power = lanes.sub(score, maximum)
     if lanes.width == 16 and lanes.has("avx512f"):
         whole = lanes.round_even(power)
         value = lanes.polynomial(lanes.sub(power, whole), EXP2_POLYNOMIAL)

@@ -1,0 +1,11 @@
+"""The two matrix products of attention, for one kind of instruction each.
+
+`base` is the seam, `fma` multiplies f32 elements, `select` chooses.
+"""
+
+from __future__ import annotations
+
+from tilewright.lowering.templates.attention.products.base import KeyBlock, Products
+from tilewright.lowering.templates.attention.products.select import select_products
+
+__all__ = ["KeyBlock", "Products", "select_products"]

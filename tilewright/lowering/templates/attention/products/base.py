@@ -1,0 +1,77 @@
+"""The seam between the loops of an attention kernel and the instructions that multiply matrices."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tilewright.core.mlir import ir
+from tilewright.lowering.templates.attention.context import KernelContext
+from tilewright.lowering.templates.attention.rows import TilePlace
+from tilewright.lowering.templates.index_math import Index
+from tilewright.lowering.templates.memory import Flat
+
+FinishScores = Callable[[list[ir.Value], Sequence[Index], list[ir.Value]], tuple[list[ir.Value], list[ir.Value]]]
+"""`finish(tile, keys, best)`: raw scores `tile[key][vector]` of the numbered keys become scores as the softmax reads them; `best`, the
+largest so far by vector, takes them in. Key numbers are ascending; the last may repeat."""
+
+
+@dataclass(frozen=True)
+class KeyBlock:
+    """The keys `first <= key < first + count` of one head, `0 < count <= schedule.block`, that a tile of queries meets at once."""
+
+    place: TilePlace
+    first: Index
+    count: Index
+
+
+@dataclass
+class Products(ABC):
+    """`S^T = K Q^T` into `scores` (f32, `[keys of a block][tile]`), and `O^T += V^T P^T` into `sums` (f32, `[Dv][tile]`).
+
+    Called in this order: `begin`; per head `begin_head`; per tile `begin_tile`; per block `scores`, then for all rows of the block
+    `store_probabilities`, then `add_values`; `end`. Scratch is reserved in the constructor.
+    """
+
+    context: KernelContext
+    query_scale: float
+    """What raw scores are to be multiplied with."""
+    scores: Flat
+    sums: Flat
+
+    padding: int = 1
+    """A block's scores are padded to a multiple of so many keys with `INVISIBLE`, so that their probabilities become 0."""
+    stored_together: int = 1
+    """Rows of probabilities that are stored together; it divides `padding`."""
+
+    @property
+    def remaining_scale(self) -> float:
+        """What of `query_scale` the raw scores do not hold yet."""
+        return 1.0
+
+    def begin(self) -> None:  # noqa: B027 (nothing to do is right for most)
+        """Once per call of the kernel, before all else."""
+
+    def end(self) -> None:  # noqa: B027 (nothing to do is right for most)
+        """Once per call of the kernel, after all else."""
+
+    @abstractmethod
+    def begin_head(self, place: TilePlace) -> None:
+        """Copy or pack what the tiles of one key and value head share."""
+
+    @abstractmethod
+    def begin_tile(self, place: TilePlace) -> None:
+        """Pack the queries of a tile. `sums` was cleared."""
+
+    @abstractmethod
+    def compute_scores(self, block: KeyBlock, best: list[ir.Value], finish: FinishScores) -> list[ir.Value]:
+        """Store the finished scores of a block; return the largest of `best` and theirs, by vector."""
+
+    @abstractmethod
+    def store_probabilities(self, row: Index, values: Sequence[Sequence[ir.Value]]) -> None:
+        """Keep the probabilities `values[i][vector]` of keys `row + i`, `i < stored_together`, of the block for `add_values`."""
+
+    @abstractmethod
+    def add_values(self, block: KeyBlock) -> None:
+        """Add the block's values, weighted by its probabilities, to the sums."""
