@@ -3,58 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
-DTYPE_BYTES = {"f32": 4, "bf16": 2, "s8": 1}
+from benchmarks.suite import cases
+from benchmarks.suite.cases import DTYPE_BYTES, Bar, best_of
+
 RESULT_BYTES = {"f32": 4, "bf16": 2, "s8": 4}
 EPILOGUES = ("none", "bias_gelu", "swiglu", "residual")
-PEERS = ("torch", "onednn", "xla", "iree", "onnxruntime", "openvino")
+TOLERANCE = {"f32": 5e-6, "bf16": 2.0**-8, "s8": 0.0}
+"""Largest error relative to the largest result. bf16 results are rounded to 8 bits."""
 
 
 @dataclass(frozen=True)
-class Bar:
-    """`quantity` must be `at_least` this much. All are of medians.
-
-    `ratio`: speed over that of the fastest of `peers`. `peak`: part of the arithmetic peak. `dram`: part of the DRAM bandwidth.
-    `speedup`: speed over our own with one thread. `bare`: speed over our own matmul without the epilogue.
-    """
-
-    quantity: str
-    at_least: float
-    peers: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Case:
+class Case(cases.Case):
     """`[m, k] @ [k, n]` of `dtype` (bf16 gives bf16; s8 gives s32) with a constant right operand, and an epilogue.
 
     bias_gelu: `gelu(x @ w + b)`, exact GELU. swiglu: `silu(x @ gate) * (x @ w)`. residual: `x @ w + b + r`.
-    `rotate`: the weights of successive calls differ, and all of them together exceed the last-level cache.
+    `rotate` changes the weights.
     """
 
-    group: str
-    dtype: str
     m: int
     n: int
     k: int
     epilogue: str = "none"
-    threads: int = 1
-    target: str = "native"
-    rotate: bool = False
-    bars: tuple[Bar, ...] = ()
+
+    bare: ClassVar[str] = "our matmul alone"
 
     @property
-    def label(self) -> str:
-        """For people: `bf16 16x4096x4096 (m, n, k)` and what is special."""
-        parts = [self.dtype, f"{self.m}x{self.n}x{self.k}"]
-        if self.epilogue != "none":
-            parts.append(self.epilogue)
-        if self.threads > 1:
-            parts.append(f"{self.threads} threads")
-        if self.target != "native":
-            parts.append(self.target.removeprefix("cpu:"))
-        return " ".join(parts)
+    def title(self) -> str:
+        """`bf16 16x4096x4096` (m, n, k) and the epilogue."""
+        shape = f"{self.dtype} {self.m}x{self.n}x{self.k}"
+        return shape if self.epilogue == "none" else f"{shape} {self.epilogue}"
 
     @property
     def matmuls(self) -> int:
@@ -67,37 +47,22 @@ class Case:
         return 2 * self.m * self.n * self.k * self.matmuls
 
     @property
-    def weight_bytes(self) -> int:
-        """Bytes of all weights."""
+    def rotated_bytes(self) -> int:
+        """Bytes of all weights, which are what is rotated."""
         return self.n * self.k * self.matmuls * DTYPE_BYTES[self.dtype]
 
     @property
     def moved_bytes(self) -> int:
         """Bytes of weights, input and result, each once."""
-        return self.weight_bytes + self.m * self.k * DTYPE_BYTES[self.dtype] + self.m * self.n * RESULT_BYTES[self.dtype]
+        return self.rotated_bytes + self.m * self.k * DTYPE_BYTES[self.dtype] + self.m * self.n * RESULT_BYTES[self.dtype]
 
     @property
     def is_square(self) -> bool:
         return self.m == self.n == self.k
 
-    def copies(self, rotation_bytes: int) -> int:
-        """How many copies of the weights a system holds, so that together they have `rotation_bytes`."""
-        return max(2, -(-rotation_bytes // self.weight_bytes)) if self.rotate else 1
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def from_json(data: dict[str, Any]) -> Case:
-    """The case that `Case.to_json` gave."""
-    bars = tuple(Bar(b["quantity"], b["at_least"], tuple(b["peers"])) for b in data["bars"])
-    fields: dict[str, Any] = {**data, "bars": bars}
-    return Case(**fields)
-
-
-def best_of(*peers: str, at_least: float = 1.0) -> Bar:
-    """At least as fast as the fastest of these peers (of all, when none are named)."""
-    return Bar("ratio", at_least, peers or PEERS)
+    @property
+    def tolerance(self) -> float:
+        return TOLERANCE[self.dtype]
 
 
 def squares(group: str, dtype: str, sizes: tuple[int, ...], ratio: Bar, peak: float | None) -> Iterator[Case]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.matmul.cases import Case
+from benchmarks.suite.arrays import load_arrays, round_to_bf16, save_arrays
 
 Array = np.ndarray
 
@@ -25,8 +26,6 @@ class Operands:
 
 
 NAMES = ("x", "weight", "gate", "bias", "residual")
-TOLERANCE = {"f32": 5e-6, "bf16": 2.0**-8, "s8": 0.0}
-"""Largest error relative to the largest result. bf16 results are rounded to 8 bits."""
 
 
 def make(case: Case) -> Operands:
@@ -50,13 +49,6 @@ def make(case: Case) -> Operands:
     )
 
 
-def round_to_bf16(values: Array) -> Array:
-    """f32 values rounded to the nearest that bf16 holds, ties to even."""
-    bits = values.view(np.uint32).astype(np.uint64)
-    rounded = (bits + 0x7FFF + ((bits >> np.uint64(16)) & np.uint64(1))) & np.uint64(0xFFFF0000)
-    return rounded.astype(np.uint32).view(np.float32)
-
-
 def reference(case: Case, operands: Operands) -> Array:
     """The result in float64 (exact for s8: sums stay below 2^53)."""
     x = operands.x.astype(np.float64)
@@ -77,23 +69,10 @@ def reference(case: Case, operands: Operands) -> Array:
 def save(case: Case, folder: Path) -> None:
     """Write operands and reference."""
     operands = make(case)
-    for name in NAMES:
-        array = getattr(operands, name)
-        if array is not None:
-            np.save(folder / f"{name}.npy", array)
-    np.save(folder / "reference.npy", reference(case, operands))
+    arrays = {name: array for name in NAMES if (array := getattr(operands, name)) is not None}
+    save_arrays(arrays, reference(case, operands), folder)
 
 
 def load(folder: Path) -> Operands:
     """What `save` wrote."""
-    found = {name: np.load(folder / f"{name}.npy") for name in NAMES if (folder / f"{name}.npy").exists()}
-    return Operands(**found)
-
-
-def error_of(result: Array, folder: Path) -> float:
-    """The largest difference to the reference, relative to the largest result; infinite for results of another shape or not finite."""
-    exact = np.load(folder / "reference.npy", mmap_mode="r")
-    if result.size != exact.size:
-        return math.inf
-    difference = np.abs(result.astype(np.float64).reshape(exact.shape) - exact).max()
-    return float(difference / max(np.abs(exact).max(), 1e-30)) if np.isfinite(difference) else math.inf
+    return Operands(**load_arrays(folder))

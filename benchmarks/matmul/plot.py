@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.matmul.rating import OURS, Row
-from benchmarks.matmul.systems import SYSTEMS
+from benchmarks.matmul.cases import Case
+from benchmarks.suite.rating import Row
+from benchmarks.suite.systems import KNOWN, OURS
 
 COLORS: dict[str, str] = {
     OURS: "black", "torch": "tab:orange", "onednn": "tab:blue", "xla": "tab:green", "iree": "tab:red", "onnxruntime": "tab:purple",
@@ -19,8 +20,8 @@ COLORS: dict[str, str] = {
 def series(rows: Sequence[Row]) -> dict[str, dict[str, list[tuple[int, float]]]]:
     """dtype -> system -> (size, part of the peak) of squares on one thread of this machine, by size."""
     panels: dict[str, dict[str, list[tuple[int, float]]]] = {}
-    for row in sorted(rows, key=lambda r: r.case.n):
-        case = row.case
+    squares = [(row, row.case) for row in rows if isinstance(row.case, Case)]
+    for row, case in sorted(squares, key=lambda pair: pair[1].n):
         if not case.is_square or case.threads != 1 or case.target != "native" or case.epilogue != "none":
             continue
         for system, timing in row.timings.items():
@@ -41,7 +42,7 @@ def draw(rows: Sequence[Row], path: Path, title: str) -> bool:
     for axis, (dtype, systems) in zip(axes[0], panels.items(), strict=True):
         for system, points in systems.items():
             width = 2.5 if system == OURS else 1.3
-            axis.plot(*zip(*points, strict=True), marker="o", color=COLORS[system], linewidth=width, label=SYSTEMS[system].title)
+            axis.plot(*zip(*points, strict=True), marker="o", color=COLORS[system], linewidth=width, label=KNOWN[system][0])
         sizes = sorted({size for points in systems.values() for size, _ in points})
         axis.set_xscale("log", base=2)
         axis.set_xticks(sizes, [str(size) for size in sizes])

@@ -1,12 +1,12 @@
-"""The loops that the matmul benchmark measures the machine's limits with run on this machine."""
+"""The loops that the benchmarks measure the machine's limits with run on this machine."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from benchmarks.matmul.ceilings import fastest_instruction, peak_loop, read_loop
-from benchmarks.matmul.systems.ceilings_system import READS
+from benchmarks.suite.ceilings import fastest_instruction, peak_loop, read_loop
+from benchmarks.suite.ceilings_system import READS
 from tilewright.core.diagnostics import UnsupportedError
 from tilewright.targets import find, host_target
 

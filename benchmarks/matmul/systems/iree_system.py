@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmarks.matmul.cases import Case
 from benchmarks.matmul.operands import Operands
-from benchmarks.matmul.systems import Variant
 from benchmarks.matmul.systems.iree_program import build
+from benchmarks.suite.systems import Variant
 
 FLAGS = ("--iree-llvmcpu-target-cpu=host", "--iree-opt-data-tiling", "--iree-opt-level=O3")
 

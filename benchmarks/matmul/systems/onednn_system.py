@@ -10,8 +10,8 @@ import torch
 
 from benchmarks.matmul.cases import Case
 from benchmarks.matmul.operands import Operands
-from benchmarks.matmul.systems import NotApplicable, Variant
-from benchmarks.matmul.systems.torch_operands import fetch, tensor
+from benchmarks.suite.systems import NotApplicable, Variant
+from benchmarks.suite.torch_tensors import fetch, tensor
 
 Tensor = torch.Tensor
 
@@ -31,10 +31,10 @@ class System:
         def pack(weight: Tensor) -> Tensor:
             return mkldnn._reorder_linear_weight(weight.t().contiguous(), case.m)
 
-        x = tensor(case, operands.x)
-        weights = [pack(tensor(case, operands.weight)) for _ in range(copies)]
-        bias, residual = (None if a is None else tensor(case, a) for a in (operands.bias, operands.residual))
-        gate = None if operands.gate is None else pack(tensor(case, operands.gate))
+        x = tensor(operands.x, case.dtype)
+        weights = [pack(tensor(operands.weight, case.dtype)) for _ in range(copies)]
+        bias, residual = (None if a is None else tensor(a, case.dtype) for a in (operands.bias, operands.residual))
+        gate = None if operands.gate is None else pack(tensor(operands.gate, case.dtype))
 
         def bind(weight: Tensor) -> Callable[[], Tensor]:
             pointwise = mkldnn._linear_pointwise

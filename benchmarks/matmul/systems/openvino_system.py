@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmarks.matmul.cases import Case
 from benchmarks.matmul.operands import Operands
-from benchmarks.matmul.systems import NotApplicable, Variant
 from benchmarks.matmul.systems.onnx_model import build
+from benchmarks.suite.systems import NotApplicable, Variant
 
 
 class System:

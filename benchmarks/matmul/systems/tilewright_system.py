@@ -6,23 +6,17 @@ measured where a session's call is so short that the interpreter shows. `bare` i
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
-import tilewright
 from benchmarks.matmul.cases import Case
 from benchmarks.matmul.operands import Operands
-from benchmarks.matmul.systems import SCHEDULES, Variant
-from benchmarks.matmul.systems.native_call import bind_native
-from benchmarks.matmul.systems.torch_operands import fetch, tensor
-from tilewright.core.options import CompileOptions
-
-NATIVE_BELOW = 20e-6
-"""Seconds of a session's call below which the native call is measured too."""
+from benchmarks.suite.native_call import bind_native
+from benchmarks.suite.systems import Variant
+from benchmarks.suite.tilewright_program import NATIVE_BELOW, bind_session, compile_to, seconds_of
+from benchmarks.suite.torch_tensors import fetch, tensor
 
 
 class Matmul(torch.nn.Module):
@@ -32,11 +26,11 @@ class Matmul(torch.nn.Module):
         super().__init__()
         self.epilogue = epilogue
         self.is_integer = case.dtype == "s8"
-        weight = tensor(case, operands.weight)
+        weight = tensor(operands.weight, case.dtype)
         self.weight = torch.nn.Buffer(weight if self.is_integer else weight.t().contiguous())
         for name in ("gate", "bias", "residual"):
             values = getattr(operands, name)
-            data = None if values is None else tensor(case, values)
+            data = None if values is None else tensor(values, case.dtype)
             self.register_buffer(name, data.t().contiguous() if name == "gate" and data is not None else data)
 
     gate: torch.Tensor
@@ -66,36 +60,16 @@ class System:
         torch.set_grad_enabled(False)
 
     def prepare(self, case: Case, operands: Operands, copies: int, folder: Path) -> list[Variant]:
-        x = tensor(case, operands.x)
-        path = folder / f"session-{self.threads}.tw"
-        self._compile(case, operands, case.epilogue, x, path)
-        session = Variant("session", [self._bind(path, x) for _ in range(copies)], fetch)
-        variants = [session]
-        if _seconds(session.calls[0]) < NATIVE_BELOW:
-            variants.append(Variant("native", [bind_native(path, x, self.threads)], fetch))
+        x = tensor(operands.x, case.dtype)
+        path = self._compile(case, operands, case.epilogue, x, folder / f"session-{self.threads}.tw")
+        variants = [Variant("session", [bind_session(path, [x], self.threads) for _ in range(copies)], fetch)]
+        if seconds_of(variants[0].calls[0]) < NATIVE_BELOW:
+            variants.append(Variant("native", [bind_native(path, [x], self.threads)], fetch))
         if case.epilogue != "none":
-            bare = folder / f"bare-{self.threads}.tw"
-            self._compile(case, operands, "concatenated" if case.epilogue == "swiglu" else "none", x, bare)
-            variants.append(Variant("bare", [self._bind(bare, x)], None))
+            bare = "concatenated" if case.epilogue == "swiglu" else "none"
+            path = self._compile(case, operands, bare, x, folder / f"bare-{self.threads}.tw")
+            variants.append(Variant("bare", [bind_session(path, [x], self.threads)], None))
         return variants
 
-    def _compile(self, case: Case, operands: Operands, epilogue: str, x: torch.Tensor, path: Path) -> None:
-        module = Matmul(case, operands, epilogue).eval()
-        schedules = path.parent / SCHEDULES
-        options = CompileOptions(schedules=schedules if schedules.exists() else None)
-        tilewright.compile(module, (x,), target=case.target, output=path, threads=self.threads, options=options).close()
-
-    def _bind(self, path: Path, x: torch.Tensor) -> Callable[[], torch.Tensor]:
-        # In memory of their own, as the weights of every other system are: pages of files are dropped where memory is short.
-        program = tilewright.load(path, threads=self.threads, weights="copy")
-        return lambda: program(x)
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    """The best of some calls."""
-    best = float("inf")
-    for _ in range(5):
-        began = time.perf_counter()
-        call()
-        best = min(best, time.perf_counter() - began)
-    return best
+    def _compile(self, case: Case, operands: Operands, epilogue: str, x: torch.Tensor, path: Path) -> Path:
+        return compile_to(path, Matmul(case, operands, epilogue).eval(), (x,), case.target)

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 
 from benchmarks.matmul.cases import Case
 from benchmarks.matmul.operands import Operands
-from benchmarks.matmul.systems import Variant
-from benchmarks.matmul.systems.torch_operands import fetch, tensor
+from benchmarks.suite.systems import Variant
+from benchmarks.suite.torch_tensors import fetch, tensor
 
 Tensor = torch.Tensor
 
@@ -24,8 +24,8 @@ class System:
         torch.set_grad_enabled(False)
 
     def prepare(self, case: Case, operands: Operands, copies: int, folder: Path) -> list[Variant]:
-        x = tensor(case, operands.x)
-        weights = [tensor(case, operands.weight) for _ in range(copies)]
+        x = tensor(operands.x, case.dtype)
+        weights = [tensor(operands.weight, case.dtype) for _ in range(copies)]
         if case.dtype == "s8":
             columns = [w.t().contiguous().t() for w in weights]
             return [
@@ -38,7 +38,7 @@ class System:
                 Variant("mm", [_bind(torch.mm, x, w) for w in weights], fetch),
                 Variant("linear", [_bind(F.linear, x, w) for w in rows], fetch),
             ]
-        gate, bias, residual = (None if a is None else tensor(case, a) for a in (operands.gate, operands.bias, operands.residual))
+        gate, bias, residual = (None if a is None else tensor(a, case.dtype) for a in (operands.gate, operands.bias, operands.residual))
         return [Variant("unfused", [_epilogue(case, x, w.t().contiguous(), gate, bias, residual) for w in weights], fetch)]
 
 

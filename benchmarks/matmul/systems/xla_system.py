@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.matmul.cases import Case
 from benchmarks.matmul.operands import Operands
-from benchmarks.matmul.systems import Variant
+from benchmarks.suite.systems import Variant
 
 
 class System:

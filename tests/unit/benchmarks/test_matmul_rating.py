@@ -12,10 +12,12 @@ import pytest
 from rich.console import Console
 
 from benchmarks.matmul import plot
-from benchmarks.matmul.cases import Bar, Case, best_of, from_json, full, short
-from benchmarks.matmul.driver import Result
-from benchmarks.matmul.rating import Row, make_row, rate, timing_of, undisturbed
-from benchmarks.matmul.table import disturbed, show, verdict_lines
+from benchmarks.matmul.cases import Case, full, short
+from benchmarks.matmul.suite import SUITE
+from benchmarks.suite.cases import Bar, best_of
+from benchmarks.suite.driver import Result
+from benchmarks.suite.rating import Row, make_row, rate, timing_of, undisturbed
+from benchmarks.suite.table import disturbed, show, verdict_lines
 
 
 def variant(name: str, seconds: float, error: float | None = 1e-7, work: float = 0.0, cpus: float = 1.0) -> dict[str, Any]:
@@ -48,14 +50,14 @@ def test_every_bar_of_every_case_is_known() -> None:
 
 @pytest.mark.parametrize("case", full()[:3] + full()[-9:], ids=lambda case: case.label)
 def test_cases_survive_json(case: Case) -> None:
-    assert from_json(case.to_json()) == case
+    assert Case.from_json(case.to_json()) == case
 
 
 def test_work_and_copies() -> None:
     case = Case("g", "bf16", 16, 4096, 2048, "swiglu", rotate=True)
     assert case.flops == 2 * 2 * 16 * 4096 * 2048
-    assert case.weight_bytes == 2 * 4096 * 2048 * 2
-    assert case.copies(case.weight_bytes * 5 - 1) == 5
+    assert case.rotated_bytes == 2 * 4096 * 2048 * 2
+    assert case.copies(case.rotated_bytes * 5 - 1) == 5
     assert Case("g", "f32", 1, 64, 64, rotate=True).copies(1) == 2
     assert Case("g", "f32", 1, 64, 64).copies(10**9) == 1
 
@@ -132,7 +134,7 @@ def test_tables_name_everything() -> None:
         make_row(square(best_of("onednn"), dtype="bf16"), {"tilewright": Result(refused="UnsupportedError: no bf16", kind="failed")}),
     ]
     text = io.StringIO()
-    show(Console(file=text, width=200), rows, {"tilewright": "1.0", "onednn": "2.0", "iree": None})
+    show(Console(file=text, width=200), rows, {"tilewright": "1.0", "onednn": "2.0", "iree": None}, SUITE)
     shown = text.getvalue()
     assert "1 of 2 bars are reached" in shown and "2.00 (2.00)" in shown and "IREE not installed" in shown
     assert "no figure: tilewright: UnsupportedError: no bf16 [bf16 512x512x512]" in shown

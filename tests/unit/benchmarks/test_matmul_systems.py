@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.matmul import operands, systems
+from benchmarks.matmul import operands
 from benchmarks.matmul.cases import EPILOGUES, Case
-from benchmarks.matmul.child import Child, Timer
-from benchmarks.matmul.driver import Driver, Spec, environment_of
 from benchmarks.matmul.operands import Operands
-from benchmarks.matmul.systems import NotApplicable, Variant
+from benchmarks.matmul.suite import SUITE
 from benchmarks.matmul.systems.iree_program import build
+from benchmarks.suite import arrays
+from benchmarks.suite.cases import Bar
+from benchmarks.suite.child import Child, Timer
+from benchmarks.suite.driver import Driver, Spec, environment_of
+from benchmarks.suite.systems import NotApplicable, SystemInfo, Variant
 
 
 @pytest.mark.parametrize("epilogue", EPILOGUES)
@@ -25,10 +28,10 @@ def test_operands_and_reference_go_through_files(epilogue: str, tmp_path: Path) 
     own = operands.load(tmp_path)
     assert (own.gate is not None) == (epilogue == "swiglu") and (own.residual is not None) == (epilogue == "residual")
     exact = operands.reference(case, own)
-    assert operands.error_of(exact, tmp_path) == 0
-    assert operands.error_of(exact.astype(np.float32), tmp_path) < 1e-7
-    assert operands.error_of(exact[:2], tmp_path) == np.inf
-    assert operands.error_of(np.full_like(exact, np.nan), tmp_path) == np.inf
+    assert SUITE.error(case, exact, tmp_path) == 0
+    assert SUITE.error(case, exact.astype(np.float32), tmp_path) < 1e-7
+    assert SUITE.error(case, exact[:2], tmp_path) == np.inf
+    assert SUITE.error(case, np.full_like(exact, np.nan), tmp_path) == np.inf
 
 
 @pytest.mark.parametrize(("epilogue", "expected"), [("bias_gelu", 1.9544997), ("residual", 4.0), ("swiglu", -0.2384058)])
@@ -41,7 +44,7 @@ def test_epilogues_are_what_they_say(epilogue: str, expected: float) -> None:
 
 def test_bf16_rounds_to_nearest_even() -> None:
     values = np.array([1.0, 1 + 2**-8, 1 + 3 * 2**-8, 1 + 2**-8 + 2**-20, -3.14159], np.float32)
-    assert operands.round_to_bf16(values).tolist() == [1.0, 1.0, 1.015625, 1.0078125, -3.140625]
+    assert arrays.round_to_bf16(values).tolist() == [1.0, 1.0, 1.015625, 1.0078125, -3.140625]
     made = operands.make(Case("g", "bf16", 4, 4, 4)).x
     assert not (made.view(np.uint32) & 0xFFFF).any()
 
@@ -69,7 +72,7 @@ class _Echo:
 
 
 def test_a_child_answers_with_errors_or_reasons(tmp_path: Path) -> None:
-    child = Child(_Echo(), 1)
+    child = Child(SUITE, _Echo(), 1)
 
     def prepare(case: Case) -> dict[str, object]:
         operands.save(case, tmp_path)
@@ -84,22 +87,24 @@ def test_a_child_answers_with_errors_or_reasons(tmp_path: Path) -> None:
 
 
 def test_threads_and_instructions_reach_every_system() -> None:
-    one, two, old = map(environment_of, (Spec("torch", 1), Spec("torch", 2), Spec("torch", 1, "cpu:x86-64-v3")))
+    specs = (Spec("matmul", "torch", 1), Spec("matmul", "torch", 2), Spec("matmul", "torch", 1, "cpu:x86-64-v3"))
+    one, two, old = map(environment_of, specs)
     assert one["OMP_NUM_THREADS"] == one["PJRT_NPROC"] == "1" and two["MKL_NUM_THREADS"] == "2"
     assert "multi_thread_eigen=false" in one["XLA_FLAGS"] and "multi_thread_eigen=true" in two["XLA_FLAGS"]
     assert old["MKL_ENABLE_INSTRUCTIONS"] == old["ONEDNN_MAX_CPU_ISA"] == "AVX2" and "ONEDNN_MAX_CPU_ISA" not in one
 
 
 def test_systems_without_a_switch_are_left_out_for_older_machines() -> None:
-    driver = Driver(["tilewright", "torch", "iree", "ceilings"], 1, 1.0, 1.0, print)
+    driver = Driver("matmul", ["tilewright", "torch", "iree", "ceilings"], 1, 1.0, 1.0, print)
     assert list(driver.specs(Case("g", "f32", 8, 8, 8, target="cpu:x86-64-v3"))) == ["tilewright", "torch", "ceilings"]
-    specs = driver.specs(Case("g", "f32", 8, 8, 8, threads=2))
-    assert specs["one thread"] == Spec("tilewright", 1) and specs["iree"] == Spec("iree", 2)
+    specs = driver.specs(Case("g", "f32", 8, 8, 8, threads=2, bars=(Bar("speedup", 1.85),)))
+    assert specs["one thread"] == Spec("matmul", "tilewright", 1) and specs["iree"] == Spec("matmul", "iree", 2)
+    assert "one thread" not in driver.specs(Case("g", "f32", 8, 8, 8, threads=2))
 
 
-def test_packages_that_are_missing_give_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(systems.SYSTEMS, "none", systems.SystemInfo("None", "none", ("tilewright", "no-such-package")))
-    assert systems.version("none") is None and systems.version("tilewright")
+def test_packages_that_are_missing_give_no_version() -> None:
+    assert SystemInfo("None", "none", ("tilewright", "no-such-package")).version() is None
+    assert SUITE.systems["tilewright"].version()
 
 
 @pytest.mark.parametrize("case", [Case("g", "s8", 2, 3, 4), Case("g", "bf16", 2, 3, 4), *(Case("g", "f32", 2, 3, 4, e) for e in EPILOGUES)])

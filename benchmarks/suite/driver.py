@@ -20,21 +20,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.matmul.cases import Case
+from benchmarks.suite.cases import Case
+from benchmarks.suite.systems import CEILINGS, ONE_THREAD, OURS
 
 ROOT = Path(__file__).resolve().parents[2]
 TURN_LIMIT = 60.0
 TURN_SECONDS = 0.006
 """How long a variant is called in its turn, or for one call where that takes longer."""
 MIN_ROUNDS, MAX_ROUNDS = 5, 100
-LIMITABLE = ("tilewright", "torch", "onednn", "ceilings")
+LIMITABLE = (OURS, "torch", "onednn", CEILINGS)
 """What can be limited to the instructions of an older machine than this."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """Which process: a system with a number of threads, limited to the instructions of a target where it has a switch for that."""
+    """Which process: a system of a suite with a number of threads, limited to a target's instructions where it has a switch for that."""
 
+    suite: str
     system: str
     threads: int
     target: str = "native"
@@ -61,7 +63,7 @@ class Child:
         self.spec = spec
         self.log = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.matmul.child", spec.system, str(spec.threads)],
+            [sys.executable, "-m", "benchmarks.suite.child", spec.suite, spec.system, str(spec.threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, cwd=ROOT, env=environment_of(spec),
         )  # fmt: skip
 
@@ -97,7 +99,11 @@ class Child:
 
 @dataclass
 class Result:
-    """What one system did with a case. `variants` have name, work, error, and after the turns lists of `means`, `minima` and `cpus`."""
+    """What one system did with a case.
+
+    `variants` have name, work, error, peak_bytes, the seconds a turn should take (None: it is not timed), and after the turns lists of
+    `means`, `minima` and `cpus`.
+    """
 
     variants: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     refused: str = ""
@@ -108,7 +114,10 @@ class Result:
 class Driver:
     """Runs cases. Children are kept while cases use them, and started in the order in which they are needed."""
 
-    def __init__(self, systems: Sequence[str], rotation_bytes: int, seconds: float, limit: float, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self, suite: str, systems: Sequence[str], rotation_bytes: int, seconds: float, limit: float, progress: Callable[[str], None]
+    ) -> None:
+        self.suite = suite
         self.systems = systems
         self.rotation_bytes = rotation_bytes
         self.seconds = seconds
@@ -119,9 +128,9 @@ class Driver:
     def specs(self, case: Case) -> dict[str, Spec]:
         """The processes for a case; `one thread` is our own system for comparison."""
         systems = [s for s in self.systems if case.target == "native" or s in LIMITABLE]
-        specs = {system: Spec(system, case.threads, case.target) for system in systems}
-        if case.threads > 1 and "tilewright" in specs:
-            specs["one thread"] = Spec("tilewright", 1, case.target)
+        specs = {system: Spec(self.suite, system, case.threads, case.target) for system in systems}
+        if case.threads > 1 and OURS in specs and any(bar.quantity == "speedup" for bar in case.bars):
+            specs[ONE_THREAD] = Spec(self.suite, OURS, 1, case.target)
         return specs
 
     def prepare(self, case: Case, folder: Path) -> dict[str, Result]:
@@ -157,12 +166,13 @@ class Driver:
     def measure(self, case: Case, results: dict[str, Result]) -> None:
         """Add the times of all variants. As many rounds as fit into the seconds, at least five."""
         specs = self.specs(case)
-        expected = sum(variant["seconds"] + 0.0005 for result in results.values() for variant in result.variants)
+        timed = [variant for result in results.values() for variant in result.variants if variant["seconds"] is not None]
+        expected = sum(variant["seconds"] + 0.0005 for variant in timed)
         rounds = min(MAX_ROUNDS, max(MIN_ROUNDS, int(self.seconds / max(expected, 1e-6))))
         self.progress(f"{case.label}: {rounds} rounds")
         for _ in range(rounds):
             for name, result in results.items():
-                if result.variants:
+                if any(variant["seconds"] is not None for variant in result.variants):
                     results[name] = self.turn(specs[name], result)
 
     def turn(self, spec: Spec, result: Result) -> Result:
@@ -172,7 +182,8 @@ class Driver:
         except ChildFailure as failure:
             self.children.pop(spec).close()
             return Result(refused=str(failure), kind="failed")
-        for variant, figures in zip(result.variants, turns, strict=True):
+        timed = [variant for variant in result.variants if variant["seconds"] is not None]
+        for variant, figures in zip(timed, turns, strict=True):
             for key, figure in zip(("means", "minima", "cpus"), figures, strict=True):
                 variant[key].append(figure)
         return result

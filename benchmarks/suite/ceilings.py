@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.matmul.ceilings_tiles import TILE_ACCUMULATORS, TILES, tile_body, tile_configuration
+from benchmarks.suite.ceilings_tiles import TILE_ACCUMULATORS, TILES, tile_body, tile_configuration
 from tilewright.codegen.link import link_shared
 from tilewright.codegen.llvm_object import compile_object
 from tilewright.core.diagnostics import UnsupportedError
@@ -81,7 +81,7 @@ def peak_loop(target: Target, dtype: str) -> PeakLoop:
     instruction = fastest_instruction(target, dtype)
     is_tile = instruction.name in TILES
     if not is_tile and instruction.name not in FMAS and (instruction.name, instruction.register_bits) not in INTRINSICS:
-        raise UnsupportedError(f"no peak loop for {instruction.name}", where=target.name, remedy="add it to benchmarks/matmul/ceilings.py")
+        raise UnsupportedError(f"no peak loop for {instruction.name}", where=target.name, remedy="add it to benchmarks/suite/ceilings.py")
     body, accumulators = (tile_body, TILE_ACCUMULATORS) if is_tile else (_peak_body, ACCUMULATORS)
     with new_context(), ir.Location.unknown():
         memory = ir.Type.parse("!llvm.ptr") if is_tile else ir.MemRefType.get([1024], ir.F32Type.get())

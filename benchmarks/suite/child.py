@@ -1,8 +1,8 @@
-"""The process that one system runs in. It reads one JSON object a line from its input and answers with one a line.
+"""The process that one system of a suite runs in. It reads one JSON object a line from its input and answers with one a line.
 
 `{"do": "prepare", "case": ..., "folder": ..., "copies": n, "budget": s}` answers with the variants, each with its error against the
-reference, or with `refused` (not applicable, unsupported) and the reason. `{"do": "turn"}` times each variant once, for about the
-budget (see `Timer.turn`). What libraries print goes to the standard error.
+reference, or with `refused` (not applicable, unsupported) and the reason. `{"do": "turn"}` times each variant that has calls once, for
+about the budget (see `Timer.turn`). What libraries print goes to the standard error.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.matmul import operands as operand_files
-from benchmarks.matmul.cases import from_json
-from benchmarks.matmul.systems import NotApplicable, System, Variant, create
+from benchmarks.suite.cases import Case
+from benchmarks.suite.definition import Suite, find_suite
+from benchmarks.suite.systems import NotApplicable, System, Variant
 
 PR_SET_PDEATHSIG = 1
 WARM_UP = 0.004
@@ -31,14 +31,14 @@ TIMED_ONE_BY_ONE = 2e-5
 
 
 class Timer:
-    """Calls one variant, with each copy of the weights in turn."""
+    """Calls one variant, with each copy of the rotated operands in turn."""
 
     def __init__(self, variant: Variant, budget: float, one_thread: bool) -> None:
         self.variant = variant
         self.one_thread = one_thread
         self.next = 0
         for _ in variant.calls:
-            self.call()  # The first call with a weight maps its memory.
+            self.call()  # The first call with operands maps their memory.
         seconds = min(self.timed_call() for _ in range(2))
         self.repeats = max(1, round(budget / max(seconds, 1e-7)))
         self.warm_up = 0 if seconds > 3 * WARM_UP else max(1, round(WARM_UP / max(seconds, 1e-7)))
@@ -78,7 +78,8 @@ class Timer:
 class Child:
     """The system, and the timers of the case that was prepared last."""
 
-    def __init__(self, system: System, threads: int) -> None:
+    def __init__(self, suite: Suite, system: System, threads: int) -> None:
+        self.suite = suite
         self.system = system
         self.threads = threads
         self.timers: list[Timer] = []
@@ -86,26 +87,27 @@ class Child:
     def prepare(self, request: dict[str, Any]) -> dict[str, Any]:
         self.timers = []
         gc.collect()
-        case, folder = from_json(request["case"]), Path(request["folder"])
+        case, folder = self.suite.case.from_json(request["case"]), Path(request["folder"])
         try:
-            variants = self.system.prepare(case, operand_files.load(folder), request["copies"], folder)
-            errors = [self.error(variant, folder) for variant in variants]
-            self.timers = [Timer(variant, request["budget"], self.threads == 1) for variant in variants]
+            variants = self.system.prepare(case, self.suite.load(folder), request["copies"], folder)
+            errors = [self.error(case, variant, folder) for variant in variants]
+            timers = [Timer(v, request["budget"], self.threads == 1) if v.calls else None for v in variants]
         except NotApplicable as reason:
             return {"refused": str(reason), "kind": "not applicable"}
         except Exception as error:  # Of any system: it is shown as its row.
             return {"refused": f"{type(error).__name__}: {error}", "kind": "failed"}
+        self.timers = [timer for timer in timers if timer is not None]
         described = [
-            {"name": t.variant.name, "work": t.variant.reported_work, "error": e, "seconds": t.expected}
-            for t, e in zip(self.timers, errors, strict=True)
+            {"name": v.name, "work": v.reported_work, "error": e, "seconds": t.expected if t else None, "peak_bytes": v.peak_bytes}
+            for v, t, e in zip(variants, timers, errors, strict=True)
         ]
         return {"variants": described}
 
-    def error(self, variant: Variant, folder: Path) -> float | None:
+    def error(self, case: Case, variant: Variant, folder: Path) -> float | None:
         """The larger error of the first and the last copy."""
-        if variant.fetch is None:
+        if variant.fetch is None or not variant.calls:
             return None
-        return max(operand_files.error_of(variant.fetch(call()), folder) for call in {variant.calls[0], variant.calls[-1]})
+        return max(self.suite.error(case, variant.fetch(call()), folder) for call in {variant.calls[0], variant.calls[-1]})
 
     def turn(self) -> dict[str, Any]:
         return {"turns": [timer.turn() for timer in self.timers]}
@@ -113,6 +115,7 @@ class Child:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("suite")
     parser.add_argument("system")
     parser.add_argument("threads", type=int)
     arguments = parser.parse_args()
@@ -120,7 +123,8 @@ def main() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    child = Child(create(arguments.system, arguments.threads), arguments.threads)
+    suite = find_suite(arguments.suite)
+    child = Child(suite, suite.systems[arguments.system].create(arguments.threads), arguments.threads)
     for line in sys.stdin:
         request = json.loads(line)
         answer = child.prepare(request) if request["do"] == "prepare" else child.turn()

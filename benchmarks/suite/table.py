@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.matmul.cases import PEERS
-from benchmarks.matmul.rating import Row, Timing, rate
-from benchmarks.matmul.systems import SYSTEMS
+from benchmarks.suite.definition import Suite
+from benchmarks.suite.rating import NATIVE, Row, Timing, rate
+from benchmarks.suite.systems import CEILINGS
+
+
+def part_text(part: float | None) -> str:
+    return "" if part is None else f"{part * 100:.0f} %"
+
+
+FIGURES: dict[str, Callable[[Row, Timing], str]] = {
+    "GF/s": lambda row, timing: f"{row.case.flops / timing.median / 1e9:.0f}" if row.case.flops else "",
+    "GB/s": lambda row, timing: f"{row.case.moved_bytes / timing.median / 1e9:.1f}" if row.case.moved_bytes else "",
+    "peak": lambda row, timing: part_text(row.peak_part(timing)),
+    "DRAM": lambda row, timing: part_text(row.dram_part(timing)),
+}
+"""Columns that a suite may have."""
 
 
 def ratio_text(peer: Timing, ours: Timing) -> str:
@@ -18,40 +31,42 @@ def ratio_text(peer: Timing, ours: Timing) -> str:
     return f"{peer.median / ours.median:.2f} ({peer.minimum / ours.minimum:.2f})"
 
 
-def figures_table(rows: Sequence[Row], peers: Sequence[str]) -> Table:
+def time_text(seconds: float) -> str:
+    """Milliseconds, with as many digits as tell."""
+    return f"{seconds * 1e3:.3f}" if seconds >= 1e-4 else f"{seconds * 1e3:.5f}"
+
+
+def figures_table(rows: Sequence[Row], peers: Sequence[str], suite: Suite) -> Table:
     """A line for each case."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for heading in ("case (m x n x k)", "ms", "GF/s", "peak", "DRAM", *(SYSTEMS[p].title for p in peers), "error", ""):
-        table.add_column(heading, justify="left" if heading.startswith("case") else "right", no_wrap=True)
+    titles = [suite.systems[peer].title for peer in peers]
+    for heading in ("case", "ms", *suite.figures, *titles, "error", ""):
+        table.add_column(heading, justify="left" if heading == "case" else "right", no_wrap=True)
     group = None
     for row in rows:
         if row.case.group != group:
             group = row.case.group
             table.add_row(f"[bold]{group}[/bold]")
-        table.add_row(*_cells(row, peers))
-        native = row.own.get("native")
+        table.add_row(*_cells(row, peers, suite))
+        native = row.own.get(NATIVE)
         if native is not None:
-            figures = [f"{native.median * 1e3:.4f}", f"{row.case.flops / native.median / 1e9:.0f}", part_text(row.peak_part(native))]
             others = [ratio_text(row.timings[p], native) if p in row.timings else "" for p in peers]
-            table.add_row("  the same, called natively", *figures, part_text(row.dram_part(native)), *others)
+            table.add_row(
+                "  the same, called natively", time_text(native.median), *(FIGURES[f](row, native) for f in suite.figures), *others
+            )
     return table
 
 
-def part_text(part: float | None) -> str:
-    return "" if part is None else f"{part * 100:.0f} %"
-
-
-def _cells(row: Row, peers: Sequence[str]) -> list[str]:
+def _cells(row: Row, peers: Sequence[str], suite: Suite) -> list[str]:
     ours = row.ours
     label = f"  {row.case.label}"
+    mark = "" if not row.case.bars else "[green]pass[/green]" if all(v.passes for v in rate(row)) else "[red]short[/red]"
     if ours is None:
-        others = [f"{row.case.flops / row.timings[p].median / 1e9:.0f} GF/s" if p in row.timings else _why(row, p) for p in peers]
-        return [label, "[red]none[/red]", "", "", "", *others, "", "[red]short[/red]"]
+        others = [f"{time_text(row.timings[p].median)} ms" if p in row.timings else _why(row, p) for p in peers]
+        return [label, "" if row.memory else "[red]none[/red]", *[""] * len(suite.figures), *others, "", mark]
     ratios = [ratio_text(row.timings[p], ours) if p in row.timings else _why(row, p) for p in peers]
-    mark = "[green]pass[/green]" if all(v.passes for v in rate(row)) else "[red]short[/red]"
-    gflops = f"{row.case.flops / ours.median / 1e9:.0f}"
-    error = "exact" if ours.error == 0 else f"{ours.error:.0e}"
-    return [label, f"{ours.median * 1e3:.3f}", gflops, part_text(row.peak_part(ours)), part_text(row.dram_part(ours)), *ratios, error, mark]
+    error = "" if ours.error is None else "exact" if ours.error == 0 else f"{ours.error:.0e}"
+    return [label, time_text(ours.median), *(FIGURES[f](row, ours) for f in suite.figures), *ratios, error, mark]
 
 
 def _why(row: Row, peer: str) -> str:
@@ -94,10 +109,10 @@ def verdict_lines(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def show(console: Console, rows: Sequence[Row], versions: Mapping[str, str | None]) -> None:
+def show(console: Console, rows: Sequence[Row], versions: Mapping[str, str | None], suite: Suite) -> None:
     """Figures, verdicts, notes, versions."""
-    peers = [p for p in PEERS if any(p in row.timings or p in row.refused for row in rows)]
-    console.print(figures_table(rows, peers))
+    peers = [p for p in suite.peers if any(p in row.timings or p in row.refused for row in rows)]
+    console.print(figures_table(rows, peers, suite))
     console.print("Under a peer: how much faster Tilewright is, of medians (of minima). The other figures are of medians too.")
     lines = verdict_lines(rows)
     short = [line for line in lines if line.startswith("SHORT")]
@@ -106,6 +121,5 @@ def show(console: Console, rows: Sequence[Row], versions: Mapping[str, str | Non
         console.print(f"  {line}", style="" if line.startswith("pass") else "red", markup=False, highlight=False, soft_wrap=True)
     for note in [*(f"no figure: {note}" for note in notes(rows)), *disturbed(rows)]:
         console.print(f"  {note}", style="dim", markup=False, highlight=False, soft_wrap=True)
-    console.print(
-        "\n" + ", ".join(f"{SYSTEMS[n].title} {v or 'not installed'}" for n, v in versions.items() if n != "ceilings"), soft_wrap=True
-    )
+    listed = (f"{suite.systems[n].title} {v or 'not installed'}" for n, v in versions.items() if n != CEILINGS)
+    console.print("\n" + ", ".join(listed), soft_wrap=True)
