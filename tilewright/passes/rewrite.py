@@ -19,7 +19,7 @@ with) and never changes attributes in place, which keeps the caches right. Ops w
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -119,7 +119,7 @@ class Rewriter:
         return op if not names or tw.short_name(op) in names else None
 
     def yields(self, op: ir.Operation) -> tuple[Scalar, ...]:
-        """The scalar functions of a `tw.pointwise`, one per result, over its operands as arguments."""
+        """The scalar functions of an op's region, over its arguments: of a `tw.pointwise` one per result, over its operands."""
         key = op.results[0]
         found = self._yields.get(key)
         if found is None:
@@ -140,14 +140,23 @@ class Rewriter:
         """A new op before the current one, at its location; returns its single result."""
         return self.build_many(name, *operands, loc=loc, **attributes)[0]
 
-    def build_many(self, name: str, *operands: Any, loc: ir.Location | None = None, **attributes: Any) -> list[ir.Value]:
+    def build_many(
+        self, name: str, *operands: Any, loc: ir.Location | None = None, region: ir.Block | None = None, **attributes: Any
+    ) -> list[ir.Value]:
         """Like `build`, for ops with several results."""
         op = self._anchor()
         loc = loc or op.location
         with ir.InsertionPoint(op), loc:
-            values = tw.build_many(name, *operands, loc=loc, **attributes)
+            values = tw.build_many(name, *operands, loc=loc, region=region, **attributes)
         self.push(values[0].owner.operation)
         return values
+
+    def rebuild(self, op: ir.Operation, groups: Mapping[str, Any] | None = None, **attributes: Any) -> None:
+        """Replace an op by one with other operands, by name, and attributes. What is not given stays; a region moves over."""
+        operands = {**self.groups(op), **(groups or {})}
+        region = tw.body(op) if len(op.regions) else None
+        values = {**self.attributes(op), **attributes}
+        self.replace(op, self.build_many(tw.short_name(op) or "", *operands.values(), region=region, **values))
 
     def reshape(self, value: ir.Value, shape: Sequence[Dim]) -> ir.Value:
         """The value under another shape; the value itself when it has that shape."""

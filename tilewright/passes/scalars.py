@@ -183,7 +183,7 @@ def walk(scalars: Iterable[Scalar]) -> list[Scalar]:
 
 
 def read_region(table: ScalarTable, op: ir.Operation) -> tuple[Scalar, ...]:
-    """The yielded expressions of a `tw.pointwise`, over its operands as arguments."""
+    """The yielded expressions of a scalar region, over the arguments of its block."""
     block = op.regions[0].blocks[0]
     known: dict[ir.Value, Scalar] = {a: table.argument(i, str(a.type)) for i, a in enumerate(block.arguments)}
     for inner in block.operations:

@@ -72,7 +72,7 @@ func.func @main(%arg0: tensor<?x?xi64, "s0, s1"> {tw.name = "input_ids"}, %arg1:
   }) : (tensor<?x?x64xf32, "s0, s1, 64">, tensor<64xf32>) -> tensor<?x?x64xf32, "s0, s1, 64">
   %28 = "tw.reshape"(%27) {shape = "s0, s1, 2, 32"} : (tensor<?x?x64xf32, "s0, s1, 64">) -> tensor<?x?x2x32xf32, "s0, s1, 2, 32">
   %29 = "tw.transpose"(%28) {permutation = array<i64: 0, 2, 1, 3>} : (tensor<?x?x2x32xf32, "s0, s1, 2, 32">) -> tensor<?x2x?x32xf32, "s0, 2, s1, 32">
-  %30 = "tw.attention"(%17, %23, %29, %11) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0>, scale = 0.17677669529663689 : f64} : (tensor<?x2x?x32xf32, "s0, 2, s1, 32">, tensor<?x2x?x32xf32, "s0, 2, s1, 32">, tensor<?x2x?x32xf32, "s0, 2, s1, 32">, tensor<?x1x1x?xi1, "s0, 1, 1, s1">) -> tensor<?x2x?x32xf32, "s0, 2, s1, 32">
+  %30 = "tw.attention"(%17, %23, %29, %11) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0>, scale = 0.17677669529663689 : f64} : (tensor<?x2x?x32xf32, "s0, 2, s1, 32">, tensor<?x2x?x32xf32, "s0, 2, s1, 32">, tensor<?x2x?x32xf32, "s0, 2, s1, 32">, tensor<?x1x1x?xi1, "s0, 1, 1, s1">) -> tensor<?x2x?x32xf32, "s0, 2, s1, 32">
   %31 = "tw.transpose"(%30) {permutation = array<i64: 0, 2, 1, 3>} : (tensor<?x2x?x32xf32, "s0, 2, s1, 32">) -> tensor<?x?x2x32xf32, "s0, s1, 2, 32">
   %32 = "tw.reshape"(%31) {shape = "s0, s1, 64"} : (tensor<?x?x2x32xf32, "s0, s1, 2, 32">) -> tensor<?x?x64xf32, "s0, s1, 64">
   %33 = "tw.weight"() {name = "m.encoder.layer.0.attention.output.dense.weight"} : () -> tensor<64x64xf32>

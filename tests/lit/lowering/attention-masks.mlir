@@ -12,7 +12,7 @@
 func.func private @padding(%q: tensor<2x4x?x16xf32, "2, 4, d0, 16">, %k: tensor<2x4x?x16xf32, "2, 4, d0, 16">, %v: tensor<2x4x?x16xf32, "2, 4, d0, 16">, %m: tensor<2x1x1x?xi1, "2, 1, 1, d0">)
     -> tensor<2x4x?x16xf32, "2, 4, d0, 16">
     attributes {tw.kernel, tw.symbols = {d0 = array<i64: 1, 512>}, tw.schedule = {kind = "attention", vectors = 2 : i64, rows = 8 : i64, block = 256 : i64, source = "test"}} {
-  %0 = "tw.attention"(%q, %k, %v, %m) {scale = 0.25 : f64, operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0>}
+  %0 = "tw.attention"(%q, %k, %v, %m) {scale = 0.25 : f64, operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0>}
       : (tensor<2x4x?x16xf32, "2, 4, d0, 16">, tensor<2x4x?x16xf32, "2, 4, d0, 16">, tensor<2x4x?x16xf32, "2, 4, d0, 16">, tensor<2x1x1x?xi1, "2, 1, 1, d0">) -> tensor<2x4x?x16xf32, "2, 4, d0, 16">
   return %0 : tensor<2x4x?x16xf32, "2, 4, d0, 16">
 }
@@ -24,7 +24,7 @@ func.func private @padding(%q: tensor<2x4x?x16xf32, "2, 4, d0, 16">, %k: tensor<
 func.func private @additive(%q: tensor<2x4x?x16xf32, "2, 4, d0, 16">, %k: tensor<2x4x?x16xf32, "2, 4, d0, 16">, %v: tensor<2x4x?x16xf32, "2, 4, d0, 16">, %m: tensor<?x?xf32, "d0, d0">)
     -> tensor<2x4x?x16xf32, "2, 4, d0, 16">
     attributes {tw.kernel, tw.symbols = {d0 = array<i64: 1, 512>}, tw.schedule = {kind = "attention", vectors = 2 : i64, rows = 8 : i64, block = 256 : i64, source = "test"}} {
-  %0 = "tw.attention"(%q, %k, %v, %m) {scale = 0.25 : f64, operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0>}
+  %0 = "tw.attention"(%q, %k, %v, %m) {scale = 0.25 : f64, operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0>}
       : (tensor<2x4x?x16xf32, "2, 4, d0, 16">, tensor<2x4x?x16xf32, "2, 4, d0, 16">, tensor<2x4x?x16xf32, "2, 4, d0, 16">, tensor<?x?xf32, "d0, d0">) -> tensor<2x4x?x16xf32, "2, 4, d0, 16">
   return %0 : tensor<2x4x?x16xf32, "2, 4, d0, 16">
 }

@@ -85,7 +85,7 @@ def test_attention(case: str, evaluate: Evaluate) -> None:
     op = (
         f'%o:2 = "tw.attention"({names}) {{scale = {SCALE} : f64, logsumexp = true, causal = {causal}, '
         f"window = {arguments.get('window', 0)} : i64, softcap = {arguments.get('softcap', 0.0)} : f64, "
-        f"operandSegmentSizes = array<i32: {segments}>}} : ({', '.join(tensor_type(x) for x in inputs)}) -> "
+        f"operandSegmentSizes = array<i32: {segments}, 0, 0, 0, 0>}} : ({', '.join(tensor_type(x) for x in inputs)}) -> "
         f"(tensor<{BATCH}x{HEADS}x{QUERIES}x{VALUE_SIZE}xf32>, tensor<{BATCH}x{HEADS}x{QUERIES}xf32>)"
     )
     out, lse = evaluate(op, inputs)
@@ -94,6 +94,54 @@ def test_attention(case: str, evaluate: Evaluate) -> None:
     np.testing.assert_allclose(lse, expected_lse, rtol=1e-5, atol=1e-6)
 
 
+SIGNATURE = "^bb0(%s: f32, %batch: i64, %head: i64, %i: i64, %j: i64"
+
+
+def test_a_region_changes_scores_and_hides_keys(evaluate: Evaluate) -> None:
+    rng = np.random.default_rng(3)
+    q = rng.standard_normal((BATCH, HEADS, QUERIES, SIZE)).astype(np.float32)
+    k, v = (rng.standard_normal((BATCH, KV_HEADS, KEYS, n)).astype(np.float32) for n in (SIZE, VALUE_SIZE))
+    slopes = rng.standard_normal((HEADS, 1, 1)).astype(np.float32)
+    (out,) = evaluate(
+        f"""%o = "tw.attention"(%a, %b, %c, %d) ({{
+        {SIGNATURE}, %slope: f32):
+          %n = arith.subi %j, %i : i64
+          %x = arith.sitofp %n : i64 to f32
+          %y = arith.mulf %slope, %x : f32
+          %z = arith.addf %s, %y : f32
+          %seen = arith.cmpi sle, %n, %batch : i64
+          "tw.yield"(%z, %seen) : (f32, i1) -> ()
+        }}) {{scale = {SCALE} : f64, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1>}}
+        : ({", ".join(tensor_type(x) for x in (q, k, v, slopes))}) -> tensor<{BATCH}x{HEADS}x{QUERIES}x{VALUE_SIZE}xf32>""",
+        [q, k, v, slopes],
+    )
+    distance = np.arange(KEYS)[None, :] - np.arange(QUERIES)[:, None]
+    seen = distance[None] <= np.arange(BATCH)[:, None, None]
+    mask = np.where(seen[:, None], slopes * distance, -np.inf)
+    expected, _ = attention_by_definition(q, k, v, mask=mask)
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_pages_of_scaled_integers(evaluate: Evaluate) -> None:
+    rng = np.random.default_rng(3)
+    q = rng.standard_normal((BATCH, HEADS, QUERIES, SIZE)).astype(np.float32)
+    pages, length, kv_len = 4, 3, np.array([5, 4])
+    k, v = (rng.integers(-128, 128, (pages, KV_HEADS, length, n)).astype(np.int8) for n in (SIZE, VALUE_SIZE))
+    k_scale, v_scale = (rng.random((pages, KV_HEADS, length)).astype(np.float32) / 50 for _ in range(2))
+    table = np.array([[3, 1], [0, 2]], np.int32)
+    inputs = [q, k, v, kv_len, table, k_scale, v_scale]
+    (out,) = evaluate(
+        f"""%o = "tw.attention"(%a, %b, %c, %d, %e, %f, %g)
+        {{scale = {SCALE} : f64, operandSegmentSizes = array<i32: 1, 1, 1, 0, 1, 0, 0, 1, 1, 1, 0>}}
+        : ({", ".join(tensor_type(x) for x in inputs)}) -> tensor<{BATCH}x{HEADS}x{QUERIES}x{VALUE_SIZE}xf32>""",
+        inputs,
+    )
+    rows = [(x * s[..., None])[table].transpose(0, 2, 1, 3, 4) for x, s in ((k, k_scale), (v, v_scale))]
+    rows = [r.reshape(BATCH, KV_HEADS, 2 * length, r.shape[-1])[:, :, :KEYS] for r in rows]
+    expected, _ = attention_by_definition(q, *rows, kv_len=kv_len)
+    np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-5)
+
+
 def tensor_type(array: np.ndarray) -> str:
-    names = {"float32": "f32", "int64": "i64", "bool": "i1"}
+    names = {"float32": "f32", "int64": "i64", "int32": "i32", "int8": "i8", "bool": "i1"}
     return f"tensor<{'x'.join([*map(str, array.shape), names[array.dtype.name]])}>"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tw_programs import SIZES, check, random_inputs, typed
 
 from tilewright.core.diagnostics import InputError
-from tilewright.core.mlir import ir
+from tilewright.core.mlir import arith, ir
 from tilewright.core.pass_manager import PassManager
 from tilewright.dialects import tw
 
@@ -122,6 +122,35 @@ def test_attention_repeats_no_heads() -> None:
     result = check(inputs, lambda q, k, v: tw.build("attention", q, k, v, scale=0.5, causal=True), "tw-decompose,tw-simplify")
     assert "broadcast" not in result.ops
     assert result.ops["matmul"] == 2
+
+
+def test_attention_with_a_region() -> None:
+    def body(q: ir.Value, k: ir.Value, v: ir.Value, slopes: ir.Value) -> ir.Value:
+        def score(s: ir.Value, b: ir.Value, h: ir.Value, i: ir.Value, j: ir.Value, slope: ir.Value) -> list[ir.Value]:
+            distance = arith.subi(j, arith.addi(i, arith.addi(b, h)))
+            moved = arith.addf(s, arith.mulf(slope, arith.sitofp(ir.F32Type.get(), distance)))
+            return [moved, arith.cmpi(arith.CmpIPredicate.sle, distance, arith.constant(ir.IntegerType.get_signless(64), 1))]
+
+        optional = [None] * 7
+        return tw.build("attention", q, k, v, *optional, (slopes,), scale=0.5, region=tw.score_region([slopes], score))
+
+    inputs = [typed("s0, 4, s1, 8"), typed("s0, 2, 9, 8"), typed("s0, 2, 9, 5"), typed("4, 1, 1")]
+    result = check(inputs, body, "tw-decompose,tw-simplify", atol=1e-5)
+    assert "attention" not in result.ops
+
+
+@pytest.mark.parametrize("dtype", ["i8", "f16"])
+def test_attention_over_pages(dtype: str) -> None:
+    q, k, v = typed("2, 4, 1, 8"), typed("6, 2, 3, 8", dtype), typed("6, 2, 3, 5", dtype)
+    scales = [typed("6, 2, 3"), typed("6, 2, 3")] if dtype == "i8" else []
+
+    def body(q: ir.Value, k: ir.Value, v: ir.Value, n: ir.Value, table: ir.Value, *scales: ir.Value) -> ir.Value:
+        return tw.build("attention", q, k, v, None, n, None, None, table, *(scales or [None, None]), scale=0.5)
+
+    inputs = [q, k, v, typed("2", "i64"), typed("2, s1", "i32"), *scales]
+    arrays = random_inputs(inputs, {**SIZES, "s1": 2})
+    arrays[3], arrays[4] = np.array([5, 0]), np.array([[5, 2], [900, -7]], np.int32)
+    check(inputs, body, "tw-decompose,tw-simplify", arrays=arrays, sizes={**SIZES, "s1": 2}, rtol=1e-3, atol=1e-4)
 
 
 def test_attention_of_half_precision() -> None:

@@ -25,7 +25,7 @@ from tilewright.dialects.tw.access import (
     symbols_of,
     yielded,
 )
-from tilewright.dialects.tw.builder import build, build_many, constant, kernel, pointwise, weight, yield_
+from tilewright.dialects.tw.builder import build, build_many, constant, kernel, pointwise, score_region, weight, yield_
 from tilewright.dialects.tw.ops.constants import elements_to_array
 from tilewright.dialects.tw.spec import register_op
 from tilewright.dialects.tw.types import (
@@ -61,7 +61,7 @@ __all__ = [
     "BYTES", "FLOATS", "INTEGERS", "SPECS", "TensorInfo", "arguments_of", "attributes_of", "body", "broadcast_shapes", "build",
     "build_many", "constant", "dtype_of_array", "element_type", "elements_to_array", "format_shape", "functions", "get", "is_op",
     "kernel", "load", "location_text", "numpy_dtype", "op_name", "operand_groups", "parse_shape", "pointwise", "register_op",
-    "short_name", "spec_of", "symbols_attribute", "symbols_of", "tensor_info", "tensor_type", "verify", "verify_kernels", "verify_op",
-    "verify_program", "weight", "yield_", "yielded",
+    "score_region", "short_name", "spec_of", "symbols_attribute", "symbols_of", "tensor_info", "tensor_type", "verify", "verify_kernels",
+    "verify_op", "verify_program", "weight", "yield_", "yielded",
 ]  # fmt: skip
 del _ops

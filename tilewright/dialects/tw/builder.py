@@ -24,19 +24,32 @@ Operand = Any
 
 
 def build(
-    name: str, /, *operands: Operand, loc: ir.Location | None = None, results: Sequence[TensorInfo] = (), **attributes: Any
+    name: str,
+    /,
+    *operands: Operand,
+    loc: ir.Location | None = None,
+    results: Sequence[TensorInfo] = (),
+    region: ir.Block | None = None,
+    **attributes: Any,
 ) -> ir.Value:
     """Create the op `tw.<name>` at the current insertion point and return its single result.
 
     Operands come in the spec's order (a variadic as one sequence, an absent optional as None). `results` states the result types
-    of ops whose results do not follow from the operands. Raises VerifyError, naming the constraint, when the op would be invalid.
+    of ops whose results do not follow from the operands. `region` is a block, of another op, that becomes the region of this one.
+    Raises VerifyError, naming the constraint, when the op would be invalid.
     """
-    (result,) = build_many(name, *operands, loc=loc, results=results, **attributes)
+    (result,) = build_many(name, *operands, loc=loc, results=results, region=region, **attributes)
     return result
 
 
 def build_many(
-    name: str, /, *operands: Operand, loc: ir.Location | None = None, results: Sequence[TensorInfo] = (), **attributes: Any
+    name: str,
+    /,
+    *operands: Operand,
+    loc: ir.Location | None = None,
+    results: Sequence[TensorInfo] = (),
+    region: ir.Block | None = None,
+    **attributes: Any,
 ) -> list[ir.Value]:
     """Like `build`, for ops with several results."""
     spec = _find(name)
@@ -56,10 +69,12 @@ def build_many(
         raise VerifyError(f"tw.{name} needs the attribute '{missing[0]}'")
     if sum(o.optional or o.variadic for o in spec.operands) > 1:
         encoded["operandSegmentSizes"] = ir.DenseI32ArrayAttr.get(segments)
-    args = Arguments(infos, values, results=results)
+    args = Arguments(infos, values, () if region is None else [region.region], results=results)
     check_constraints(spec, args, loc or _current_location())
     types = [tensor_type(info) for info in spec.infer(args)]
-    op = ir.Operation.create(f"tw.{name}", results=types, operands=flat, attributes=encoded, loc=loc)
+    op = ir.Operation.create(f"tw.{name}", results=types, operands=flat, attributes=encoded, regions=int(region is not None), loc=loc)
+    if region is not None:
+        region.append_to(op.regions[0])
     return list(op.results)
 
 
@@ -135,18 +150,38 @@ def pointwise(
     if result_shape is None:
         raise VerifyError("[P1] operands of tw.pointwise do not broadcast", why=", ".join(str(i) for i in infos))
     loc = loc or _current_location()
-    block_owner = ir.Operation.create("tw.detached", regions=1, loc=loc, ip=False)
-    block = block_owner.regions[0].blocks.append(*[element_type(i.dtype) for i in infos], arg_locs=[loc] * len(infos))
+    block, results, several = _region_block([element_type(i.dtype) for i in infos], body, loc)
+    types = [tensor_type(TensorInfo(result_shape, str(r.type))) for r in results]
+    op = ir.Operation.create("tw.pointwise", results=types, operands=list(inputs), regions=1, loc=loc)
+    block.append_to(op.regions[0])
+    values = list(op.results)
+    return values if several else values[0]
+
+
+def score_region(
+    inputs: Sequence[ir.Value],
+    body: Callable[..., ir.Value | Sequence[ir.Value]],
+    loc: ir.Location | None = None,
+) -> ir.Block:
+    """The region of a `tw.attention`, for `build(..., region=...)`.
+
+    `body(score, b, h, q, k, *inputs)` receives scalars (f32, i64s, elements of `inputs`) and builds `arith`/`math` ops; it returns the
+    score (f32), or the score and whether the key is visible (i1).
+    """
+    types = [ir.F32Type.get(), *[ir.IntegerType.get_signless(64)] * 4, *(element_type(tensor_info(v).dtype) for v in inputs)]
+    return _region_block(types, body, loc or _current_location())[0]
+
+
+def _region_block(types: Sequence[ir.Type], body: Callable[..., Any], loc: ir.Location) -> tuple[ir.Block, list[ir.Value], bool]:
+    """A detached block that `body` fills, the scalars it yields, and whether there may be several."""
+    owner = ir.Operation.create("tw.detached", regions=1, loc=loc, ip=False)
+    block = owner.regions[0].blocks.append(*types, arg_locs=[loc] * len(types))
     with ir.InsertionPoint(block), loc:
         out: Any = body(*block.arguments)
         results = list(out) if isinstance(out, list | tuple) else [out]
         results = [r if isinstance(r, ir.Value) else r.result for r in results]
         yield_(results, loc)
-    types = [tensor_type(TensorInfo(result_shape, str(r.type))) for r in results]
-    op = ir.Operation.create("tw.pointwise", results=types, operands=list(inputs), regions=1, loc=loc)
-    block.append_to(op.regions[0])
-    values = list(op.results)
-    return values if isinstance(out, list | tuple) else values[0]
+    return block, results, isinstance(out, list | tuple)
 
 
 def kernel(inputs: Sequence[ir.Value], result_types: Sequence[ir.Type], loc: ir.Location | None = None) -> ir.Operation:

@@ -118,6 +118,8 @@ class OpSpec:
     attributes: ClassVar[tuple[Attribute, ...]] = ()
     constraints: ClassVar[tuple[Constraint, ...]] = ()
     regions: ClassVar[int] = 0
+    optional_regions: ClassVar[bool] = False
+    """Whether an op may also have no region at all."""
     free_results: ClassVar[bool] = False
     example: ClassVar[str] = ""
 

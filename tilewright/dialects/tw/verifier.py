@@ -58,7 +58,7 @@ def verify_op(op: ir.Operation | ir.OpView, owned: Collection[str] | None = None
 
 def _verify_regions(op: ir.Operation | ir.OpView, spec: type[OpSpec]) -> None:
     regions = list(op.operation.regions)
-    if len(regions) != spec.regions:
+    if len(regions) != spec.regions and not (spec.optional_regions and not regions):
         raise VerifyError(f"{op_name(op)} has {len(regions)} regions, expected {spec.regions}")
     for region in regions:
         blocks = list(region.blocks)
@@ -118,19 +118,19 @@ def _verify_block(block: ir.Block, owned: Collection[str]) -> None:
         if name == "yield":
             continue
         verify_op(op, owned)
-        if name == "pointwise":
-            _verify_scalar_region(op)
+        if name in ("pointwise", "attention"):
+            _verify_scalar_regions(op)
         elif name == "kernel":
             _verify_isolated(op)
             _verify_block(op.operation.regions[0].blocks[0], owned)
 
 
-def _verify_scalar_region(op: ir.OpView) -> None:
-    for inner in op.operation.regions[0].blocks[0].operations:
+def _verify_scalar_regions(op: ir.OpView) -> None:
+    for inner in (inner for region in op.operation.regions for inner in region.blocks[0].operations):
         name = op_name(inner)
         if name != "tw.yield" and not name.startswith(_SCALAR_DIALECTS):
             raise VerifyError(
-                f"'{name}' may not stand in the region of tw.pointwise",
+                f"'{name}' may not stand in the region of {op_name(op)}",
                 where=location_text(inner.location),
                 remedy="only scalar arith and math ops may",
             )

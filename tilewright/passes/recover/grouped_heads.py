@@ -8,7 +8,6 @@ from typing import ClassVar
 from tilewright.core.mlir import ir
 from tilewright.core.passes import Pass
 from tilewright.core.registry import register_pass
-from tilewright.dialects import tw
 from tilewright.passes.rewrite import PatternSet, Rewriter, rewrite
 
 patterns = PatternSet()
@@ -31,12 +30,13 @@ class RecoverGroupedHeads(Pass):
 
 @patterns.on("attention")
 def recover(rw: Rewriter, op: ir.Operation) -> bool:
-    groups = tw.operand_groups(op)
+    groups = rw.groups(op)
+    if groups["block_table"] is not None or groups["k_scale"] is not None:
+        return False
     keys, values = _unrepeated(rw, groups["k"]), _unrepeated(rw, groups["v"])
     if keys is None or values is None or rw.shape(keys)[:3] != rw.shape(values)[:3]:
         return False
-    groups.update(k=keys, v=values)
-    rw.replace(op, rw.build_many("attention", *groups.values(), **rw.attributes(op)))
+    rw.rebuild(op, {"k": keys, "v": values})
     return True
 
 

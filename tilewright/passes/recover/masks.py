@@ -90,8 +90,7 @@ def _recover(rw: Rewriter, op: ir.Operation, *, assume_visible: bool) -> bool:
     attributes = dict(rw.attributes(op))
     attributes["causal"] = attributes["causal"] or split.causal
     attributes["window"] = min((w for w in (attributes["window"], split.window) if w), default=0)
-    groups["mask"] = _conjunction(rw, split.rest)
-    rw.replace(op, rw.build_many("attention", *groups.values(), **attributes))
+    rw.rebuild(op, {"mask": _conjunction(rw, split.rest)}, causal=attributes["causal"], window=attributes["window"])
     return True
 
 

@@ -68,8 +68,13 @@ def attention_template_supports(op: ir.OpView | ir.Operation, target: Target) ->
             return f"the head size {name} = {size} is not a number up to {LARGEST_HEAD}"
     if not isinstance(q.shape[1], int) and q.shape[1] != v.shape[1]:
         return "the number of heads is not static"
-    if operands["sinks"] is not None:
-        return "it has the operand sinks"
+    for name in ("sinks", "block_table", "k_scale"):
+        if operands[name] is not None:
+            return f"it has the operand {name}"
+    if len(op.operation.regions):
+        return "it has a region that changes scores"
+    if tw.tensor_info(operands["k"]).dtype != q.dtype:
+        return f"keys are {tw.tensor_info(operands['k']).dtype}, queries {q.dtype}"
     for name in ("window", "softcap", "logsumexp"):
         if tw.get(op, name):
             return f"it has the attribute {name}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import product
-from tilewright.dialects import tw
 from tilewright.passes.rewrite import PatternSet, Rewriter
 
 patterns = PatternSet()
@@ -64,12 +63,12 @@ def collapsed_rows(rw: Rewriter, op: ir.Operation) -> bool:
 
 @patterns.on("attention")
 def broadcast_mask(rw: Rewriter, op: ir.Operation) -> bool:
-    """The mask of an attention broadcasts by itself."""
-    groups = tw.operand_groups(op)
-    mask = groups["mask"]
-    broadcast = None if mask is None else rw.producer(mask, "broadcast")
-    if broadcast is None:
+    """The mask and the score inputs of an attention broadcast by themselves."""
+    groups = rw.groups(op)
+    inputs = [groups["mask"], *groups["score_inputs"]]
+    broadcasts = [None if value is None else rw.producer(value, "broadcast") for value in inputs]
+    if not any(broadcasts):
         return False
-    groups["mask"] = broadcast.operands[0]
-    rw.replace(op, rw.build_many("attention", *groups.values(), **rw.attributes(op)))
+    mask, *score_inputs = (value if b is None else b.operands[0] for value, b in zip(inputs, broadcasts, strict=True))
+    rw.rebuild(op, {"mask": mask, "score_inputs": tuple(score_inputs)})
     return True

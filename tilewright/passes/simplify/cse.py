@@ -17,7 +17,7 @@ _KEPT = ("state_read", "kernel", "launch")
 @register_pass
 @dataclass(frozen=True)
 class EliminateCommonSubexpressions(Pass):
-    """Replace an op by an earlier one with the same operands, attributes, types and pointwise region.
+    """Replace an op by an earlier one with the same operands, attributes, types and region.
 
     Regions are equal when they compute the same expressions, however they are written down. Reads of state are kept: the state may have
     changed between them.
@@ -54,7 +54,7 @@ def eliminate(rw: Rewriter) -> list[ir.Operation]:
 
 def _key(rw: Rewriter, op: ir.Operation, name: str) -> tuple[Any, ...]:
     attributes = op.attributes
-    region = tuple(map(id, rw.yields(op))) if name == "pointwise" else ()
+    region = tuple(map(id, rw.yields(op))) if len(op.regions) else ()
     return (
         name,
         tuple(op.operands),

@@ -6,7 +6,7 @@
 // CHECK: "tw.softmax"
 // CHECK: "tw.matmul"(%{{.*}}, %arg2)
 func.func @causal(%arg0: tensor<?x4x?x8xf32, "s0, 4, s1, 8">, %arg1: tensor<?x2x?x8xf32, "s0, 2, s1, 8">, %arg2: tensor<?x2x?x8xf32, "s0, 2, s1, 8">) -> tensor<?x4x?x8xf32, "s0, 4, s1, 8"> attributes {tw.symbols = {s0 = array<i64: 1, 64>, s1 = array<i64: 1, 64>}} {
-  %0 = "tw.attention"(%arg0, %arg1, %arg2) {causal = true, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0>, scale = 5.000000e-01 : f64} : (tensor<?x4x?x8xf32, "s0, 4, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">) -> tensor<?x4x?x8xf32, "s0, 4, s1, 8">
+  %0 = "tw.attention"(%arg0, %arg1, %arg2) {causal = true, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0>, scale = 5.000000e-01 : f64} : (tensor<?x4x?x8xf32, "s0, 4, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">) -> tensor<?x4x?x8xf32, "s0, 4, s1, 8">
   return %0 : tensor<?x4x?x8xf32, "s0, 4, s1, 8">
 }
 
@@ -18,6 +18,6 @@ func.func @causal(%arg0: tensor<?x4x?x8xf32, "s0, 4, s1, 8">, %arg1: tensor<?x2x
 // CHECK: arith.select
 // CHECK: tw.matmul
 func.func @masked(%arg0: tensor<?x2x?x8xf32, "s0, 2, s1, 8">, %arg1: tensor<?x1x1x?xi1, "s0, 1, 1, s1">) -> tensor<?x2x?x8xf32, "s0, 2, s1, 8"> attributes {tw.symbols = {s0 = array<i64: 1, 64>, s1 = array<i64: 1, 64>}} {
-  %0 = "tw.attention"(%arg0, %arg0, %arg0, %arg1) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0>, scale = 5.000000e-01 : f64} : (tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x1x1x?xi1, "s0, 1, 1, s1">) -> tensor<?x2x?x8xf32, "s0, 2, s1, 8">
+  %0 = "tw.attention"(%arg0, %arg0, %arg0, %arg1) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0>, scale = 5.000000e-01 : f64} : (tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x1x1x?xi1, "s0, 1, 1, s1">) -> tensor<?x2x?x8xf32, "s0, 2, s1, 8">
   return %0 : tensor<?x2x?x8xf32, "s0, 2, s1, 8">
 }

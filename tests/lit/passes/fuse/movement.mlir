@@ -13,7 +13,7 @@ func.func @heads(%q: tensor<2x5x4x16xf32>, %k: tensor<2x5x4x16xf32>) -> tensor<2
   // CHECK: return %[[R]]
   %0 = "tw.transpose"(%q) {permutation = array<i64: 0, 2, 1, 3>} : (tensor<2x5x4x16xf32>) -> tensor<2x4x5x16xf32>
   %1 = "tw.transpose"(%k) {permutation = array<i64: 0, 2, 1, 3>} : (tensor<2x5x4x16xf32>) -> tensor<2x4x5x16xf32>
-  %2 = "tw.attention"(%0, %1, %1) {operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0>, scale = 0.25 : f64} : (tensor<2x4x5x16xf32>, tensor<2x4x5x16xf32>, tensor<2x4x5x16xf32>) -> tensor<2x4x5x16xf32>
+  %2 = "tw.attention"(%0, %1, %1) {operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0>, scale = 0.25 : f64} : (tensor<2x4x5x16xf32>, tensor<2x4x5x16xf32>, tensor<2x4x5x16xf32>) -> tensor<2x4x5x16xf32>
   %3 = "tw.transpose"(%2) {permutation = array<i64: 0, 2, 1, 3>} : (tensor<2x4x5x16xf32>) -> tensor<2x5x4x16xf32>
   %4 = "tw.reshape"(%3) {shape = "2, 5, 64"} : (tensor<2x5x4x16xf32>) -> tensor<2x5x64xf32>
   return %4 : tensor<2x5x64xf32>

@@ -1,8 +1,8 @@
-// RUN: tilewright-opt %s -p 'tw-split-reduction{target=cpu:x86-64-v4 below=16}' | filecheck %s --enable-var-scope
+// RUN: tilewright-opt %s -p 'tw-split-reduction{target=cpu:x86-64-v4 below=16 units=16}' | filecheck %s --enable-var-scope
 // RUN: tilewright-opt %s -p 'tw-split-reduction{target=cpu:x86-64-v4}' | filecheck %s --check-prefix=DEFAULT
 // RUN: tilewright-opt %s -p 'tw-split-reduction{target=cpu:x86-64-v4 units=1}' | filecheck %s --check-prefix=ONE
 // RUN: tilewright-opt %s -p 'tw-split-reduction{target=cpu:x86-64-v4 units=2}' | filecheck %s --check-prefix=TWO
-// RUN: tilewright-opt %s -p 'tw-split-reduction{target=cpu:x86-64-v4},tw-fuse,tw-outline,tw-select-schedule{target=cpu:x86-64-v4},tw-pack-weights' | filecheck %s --check-prefix=KERNEL
+// RUN: tilewright-opt %s -p 'tw-split-reduction{target=cpu:x86-64-v4 units=16},tw-fuse,tw-outline,tw-select-schedule{target=cpu:x86-64-v4},tw-pack-weights' | filecheck %s --check-prefix=KERNEL
 
 // ONE-NOT: tw.slice
 

@@ -50,7 +50,7 @@ func.func @producers(%x: tensor<2x4x16xf32>, %q: tensor<1x2x4x16xf32>) -> (tenso
   %n = "tw.rms_norm"(%x, %g) {eps = 1.0e-5 : f64} : (tensor<2x4x16xf32>, tensor<16xf32>) -> tensor<2x4x16xf32>
   %r = "tw.reshape"(%n) {shape = "8, 16"} : (tensor<2x4x16xf32>) -> tensor<8x16xf32>
   %y = "tw.matmul"(%r, %w) : (tensor<8x16xf32>, tensor<16x6xf32>) -> tensor<8x6xf32>
-  %a = "tw.attention"(%q, %q, %q) {operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0>, scale = 0.25 : f64} : (tensor<1x2x4x16xf32>, tensor<1x2x4x16xf32>, tensor<1x2x4x16xf32>) -> tensor<1x2x4x16xf32>
+  %a = "tw.attention"(%q, %q, %q) {operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0>, scale = 0.25 : f64} : (tensor<1x2x4x16xf32>, tensor<1x2x4x16xf32>, tensor<1x2x4x16xf32>) -> tensor<1x2x4x16xf32>
   %t = "tw.transpose"(%a) {permutation = array<i64: 0, 2, 1, 3>} : (tensor<1x2x4x16xf32>) -> tensor<1x4x2x16xf32>
   %z = "tw.matmul"(%t, %w) : (tensor<1x4x2x16xf32>, tensor<16x6xf32>) -> tensor<1x4x2x6xf32>
   return %y, %z : tensor<8x6xf32>, tensor<1x4x2x6xf32>

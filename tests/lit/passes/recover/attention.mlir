@@ -2,7 +2,7 @@
 
 // Scale and an added mask.
 // CHECK-LABEL: func.func @added_mask
-// CHECK: %[[A:.*]] = "tw.attention"(%arg0, %arg1, %arg2, %arg3) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0>, scale = 2.500000e-01 : f64}
+// CHECK: %[[A:.*]] = "tw.attention"(%arg0, %arg1, %arg2, %arg3) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0>, scale = 2.500000e-01 : f64}
 // CHECK: return %[[A]]
 func.func @added_mask(%arg0: tensor<?x2x?x8xf32, "s0, 2, s1, 8">, %arg1: tensor<?x2x?x8xf32, "s0, 2, s1, 8">, %arg2: tensor<?x2x?x8xf32, "s0, 2, s1, 8">, %arg3: tensor<?x?xf32, "s1, s1">) -> tensor<?x2x?x8xf32, "s0, 2, s1, 8"> attributes {tw.symbols = {s0 = array<i64: 1, 64>, s1 = array<i64: 1, 64>}} {
   %0 = "tw.matmul"(%arg0, %arg1) {transpose_rhs = true} : (tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">) -> tensor<?x2x?x?xf32, "s0, 2, s1, s1">

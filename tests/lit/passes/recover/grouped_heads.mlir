@@ -10,7 +10,7 @@ func.func @repeated(%arg0: tensor<?x4x?x8xf32, "s0, 4, s1, 8">, %arg1: tensor<?x
   %3 = "tw.reshape"(%arg2) {shape = "s0, 2, 1, s1, 8"} : (tensor<?x2x?x8xf32, "s0, 2, s1, 8">) -> tensor<?x2x1x?x8xf32, "s0, 2, 1, s1, 8">
   %4 = "tw.broadcast"(%3) {shape = "s0, 2, 2, s1, 8"} : (tensor<?x2x1x?x8xf32, "s0, 2, 1, s1, 8">) -> tensor<?x2x2x?x8xf32, "s0, 2, 2, s1, 8">
   %5 = "tw.reshape"(%4) {shape = "s0, 4, s1, 8"} : (tensor<?x2x2x?x8xf32, "s0, 2, 2, s1, 8">) -> tensor<?x4x?x8xf32, "s0, 4, s1, 8">
-  %6 = "tw.attention"(%arg0, %2, %5) {operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0>, scale = 5.000000e-01 : f64} : (tensor<?x4x?x8xf32, "s0, 4, s1, 8">, tensor<?x4x?x8xf32, "s0, 4, s1, 8">, tensor<?x4x?x8xf32, "s0, 4, s1, 8">) -> tensor<?x4x?x8xf32, "s0, 4, s1, 8">
+  %6 = "tw.attention"(%arg0, %2, %5) {operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0>, scale = 5.000000e-01 : f64} : (tensor<?x4x?x8xf32, "s0, 4, s1, 8">, tensor<?x4x?x8xf32, "s0, 4, s1, 8">, tensor<?x4x?x8xf32, "s0, 4, s1, 8">) -> tensor<?x4x?x8xf32, "s0, 4, s1, 8">
   return %6 : tensor<?x4x?x8xf32, "s0, 4, s1, 8">
 }
 
@@ -25,6 +25,6 @@ func.func @tiled(%arg0: tensor<?x4x?x8xf32, "s0, 4, s1, 8">, %arg1: tensor<?x2x?
   %3 = "tw.reshape"(%arg2) {shape = "s0, 1, 2, s1, 8"} : (tensor<?x2x?x8xf32, "s0, 2, s1, 8">) -> tensor<?x1x2x?x8xf32, "s0, 1, 2, s1, 8">
   %4 = "tw.broadcast"(%3) {shape = "s0, 2, 2, s1, 8"} : (tensor<?x1x2x?x8xf32, "s0, 1, 2, s1, 8">) -> tensor<?x2x2x?x8xf32, "s0, 2, 2, s1, 8">
   %5 = "tw.reshape"(%4) {shape = "s0, 4, s1, 8"} : (tensor<?x2x2x?x8xf32, "s0, 2, 2, s1, 8">) -> tensor<?x4x?x8xf32, "s0, 4, s1, 8">
-  %6 = "tw.attention"(%arg0, %2, %5) {operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0>, scale = 5.000000e-01 : f64} : (tensor<?x4x?x8xf32, "s0, 4, s1, 8">, tensor<?x4x?x8xf32, "s0, 4, s1, 8">, tensor<?x4x?x8xf32, "s0, 4, s1, 8">) -> tensor<?x4x?x8xf32, "s0, 4, s1, 8">
+  %6 = "tw.attention"(%arg0, %2, %5) {operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0>, scale = 5.000000e-01 : f64} : (tensor<?x4x?x8xf32, "s0, 4, s1, 8">, tensor<?x4x?x8xf32, "s0, 4, s1, 8">, tensor<?x4x?x8xf32, "s0, 4, s1, 8">) -> tensor<?x4x?x8xf32, "s0, 4, s1, 8">
   return %6 : tensor<?x4x?x8xf32, "s0, 4, s1, 8">
 }

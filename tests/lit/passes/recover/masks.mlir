@@ -3,7 +3,7 @@
 // Causal, a window of 8, and padding, in one mask.
 // CHECK-LABEL: func.func @conjunction
 // CHECK-NOT: tw.iota
-// CHECK: "tw.attention"(%arg0, %arg0, %arg0, %arg1) {causal = true, operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0>, scale = 5.000000e-01 : f64, window = 8 : i64}
+// CHECK: "tw.attention"(%arg0, %arg0, %arg0, %arg1) {causal = true, operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0>, scale = 5.000000e-01 : f64, window = 8 : i64}
 func.func @conjunction(%arg0: tensor<?x2x?x8xf32, "s0, 2, s1, 8">, %arg1: tensor<?x1x1x?xi1, "s0, 1, 1, s1">) -> tensor<?x2x?x8xf32, "s0, 2, s1, 8"> attributes {tw.symbols = {s0 = array<i64: 1, 64>, s1 = array<i64: 1, 64>}} {
   %0 = "tw.iota"() {dim = 3 : i64, shape = "1, 1, 1, s1"} : () -> tensor<1x1x1x?xi64, "1, 1, 1, s1">
   %1 = "tw.iota"() {dim = 2 : i64, shape = "1, 1, s1, 1"} : () -> tensor<1x1x?x1xi64, "1, 1, s1, 1">
@@ -35,7 +35,7 @@ func.func @conjunction(%arg0: tensor<?x2x?x8xf32, "s0, 2, s1, 8">, %arg1: tensor
     %10 = arith.andi %arg2, %arg3 : i1
     "tw.yield"(%10) : (i1) -> ()
   }) : (tensor<1x1x?x?xi1, "1, 1, s1, s1">, tensor<?x1x1x?xi1, "s0, 1, 1, s1">) -> tensor<?x1x?x?xi1, "s0, 1, s1, s1">
-  %9 = "tw.attention"(%arg0, %arg0, %arg0, %8) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0>, scale = 5.000000e-01 : f64} : (tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x1x?x?xi1, "s0, 1, s1, s1">) -> tensor<?x2x?x8xf32, "s0, 2, s1, 8">
+  %9 = "tw.attention"(%arg0, %arg0, %arg0, %8) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0>, scale = 5.000000e-01 : f64} : (tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x1x?x?xi1, "s0, 1, s1, s1">) -> tensor<?x2x?x8xf32, "s0, 2, s1, 8">
   return %9 : tensor<?x2x?x8xf32, "s0, 2, s1, 8">
 }
 
@@ -49,7 +49,7 @@ func.func @causal(%arg0: tensor<?x2x?x8xf32, "s0, 2, s1, 8">) -> tensor<?x2x?x8x
     %4 = arith.cmpi sle, %arg1, %arg2 : i64
     "tw.yield"(%4) : (i1) -> ()
   }) : (tensor<1x1x1x?xi64, "1, 1, 1, s1">, tensor<1x1x?x1xi64, "1, 1, s1, 1">) -> tensor<1x1x?x?xi1, "1, 1, s1, s1">
-  %3 = "tw.attention"(%arg0, %arg0, %arg0, %2) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0>, scale = 5.000000e-01 : f64} : (tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<1x1x?x?xi1, "1, 1, s1, s1">) -> tensor<?x2x?x8xf32, "s0, 2, s1, 8">
+  %3 = "tw.attention"(%arg0, %arg0, %arg0, %2) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0>, scale = 5.000000e-01 : f64} : (tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<1x1x?x?xi1, "1, 1, s1, s1">) -> tensor<?x2x?x8xf32, "s0, 2, s1, 8">
   return %3 : tensor<?x2x?x8xf32, "s0, 2, s1, 8">
 }
 
@@ -71,7 +71,7 @@ func.func @added(%arg0: tensor<?x2x?x8xf32, "s0, 2, s1, 8">) -> tensor<?x2x?x8xf
     %5 = arith.select %arg1, %cst, %cst_0 : f32
     "tw.yield"(%5) : (f32) -> ()
   }) : (tensor<1x1x?x?xi1, "1, 1, s1, s1">) -> tensor<1x1x?x?xf32, "1, 1, s1, s1">
-  %4 = "tw.attention"(%arg0, %arg0, %arg0, %3) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0>, scale = 5.000000e-01 : f64} : (tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<1x1x?x?xf32, "1, 1, s1, s1">) -> tensor<?x2x?x8xf32, "s0, 2, s1, 8">
+  %4 = "tw.attention"(%arg0, %arg0, %arg0, %3) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0>, scale = 5.000000e-01 : f64} : (tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<1x1x?x?xf32, "1, 1, s1, s1">) -> tensor<?x2x?x8xf32, "s0, 2, s1, 8">
   return %4 : tensor<?x2x?x8xf32, "s0, 2, s1, 8">
 }
 
@@ -100,7 +100,7 @@ func.func @added_with_padding(%arg0: tensor<?x2x?x8xf32, "s0, 2, s1, 8">, %arg1:
     %6 = arith.select %arg2, %cst, %cst_0 : f32
     "tw.yield"(%6) : (f32) -> ()
   }) : (tensor<?x1x?x?xi1, "s0, 1, s1, s1">) -> tensor<?x1x?x?xf32, "s0, 1, s1, s1">
-  %5 = "tw.attention"(%arg0, %arg0, %arg0, %4) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0>, scale = 5.000000e-01 : f64} : (tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x1x?x?xf32, "s0, 1, s1, s1">) -> tensor<?x2x?x8xf32, "s0, 2, s1, 8">
+  %5 = "tw.attention"(%arg0, %arg0, %arg0, %4) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0>, scale = 5.000000e-01 : f64} : (tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x1x?x?xf32, "s0, 1, s1, s1">) -> tensor<?x2x?x8xf32, "s0, 2, s1, 8">
   return %5 : tensor<?x2x?x8xf32, "s0, 2, s1, 8">
 }
 
@@ -123,6 +123,6 @@ func.func @not_causal(%arg0: tensor<?x2x?x8xf32, "s0, 2, s1, 8">) -> tensor<?x2x
     %5 = arith.cmpi sle, %arg1, %arg2 : i64
     "tw.yield"(%5) : (i1) -> ()
   }) : (tensor<1x1x1x?xi64, "1, 1, 1, s1">, tensor<1x1x?x1xi64, "1, 1, s1, 1">) -> tensor<1x1x?x?xi1, "1, 1, s1, s1">
-  %4 = "tw.attention"(%arg0, %arg0, %arg0, %3) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0>, scale = 5.000000e-01 : f64} : (tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<1x1x?x?xi1, "1, 1, s1, s1">) -> tensor<?x2x?x8xf32, "s0, 2, s1, 8">
+  %4 = "tw.attention"(%arg0, %arg0, %arg0, %3) {operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0>, scale = 5.000000e-01 : f64} : (tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<?x2x?x8xf32, "s0, 2, s1, 8">, tensor<1x1x?x?xi1, "1, 1, s1, s1">) -> tensor<?x2x?x8xf32, "s0, 2, s1, 8">
   return %4 : tensor<?x2x?x8xf32, "s0, 2, s1, 8">
 }

@@ -40,6 +40,6 @@ func.func @padding(%x: tensor<?x2x?x4xf32, "s0, 2, s1, 4">, %m: tensor<?x?xi64, 
     %r = arith.andi %c, %b : i1
     "tw.yield"(%r) : (i1) -> ()
   }) : (tensor<1x1x?x1xi64, "1, 1, s1, 1">, tensor<?x1x1x?xi1, "s0, 1, 1, s1">) -> tensor<?x1x?x?xi1, "s0, 1, s1, s1">
-  %3 = "tw.attention"(%x, %x, %x, %2) {scale = 0.5 : f64, operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0>} : (tensor<?x2x?x4xf32, "s0, 2, s1, 4">, tensor<?x2x?x4xf32, "s0, 2, s1, 4">, tensor<?x2x?x4xf32, "s0, 2, s1, 4">, tensor<?x1x?x?xi1, "s0, 1, s1, s1">) -> tensor<?x2x?x4xf32, "s0, 2, s1, 4">
+  %3 = "tw.attention"(%x, %x, %x, %2) {scale = 0.5 : f64, operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0>} : (tensor<?x2x?x4xf32, "s0, 2, s1, 4">, tensor<?x2x?x4xf32, "s0, 2, s1, 4">, tensor<?x2x?x4xf32, "s0, 2, s1, 4">, tensor<?x1x?x?xi1, "s0, 1, s1, s1">) -> tensor<?x2x?x4xf32, "s0, 2, s1, 4">
   return %3 : tensor<?x2x?x4xf32, "s0, 2, s1, 4">
 }

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from tilewright.core.symbolic import Dim, Expr
+from tilewright.core.mlir import ir
+from tilewright.core.symbolic import Dim, Expr, simplify_dim, to_expr
 from tilewright.dialects.tw.ops.reduction import wide
 from tilewright.dialects.tw.spec import Arguments, Attribute, Constraint, Kind, Operand, OpSpec, ReferenceContext, register_op
 from tilewright.dialects.tw.types import FLOATS, TensorInfo, broadcast_shapes
+
+_SCORE_ARGUMENTS = ("f32", "i64", "i64", "i64", "i64")
+"""The first arguments of a score region: the score, and the indices of its batch element, query head, query and key."""
 
 
 def _heads_divide(args: Arguments) -> bool:
@@ -17,11 +23,55 @@ def _heads_divide(args: Arguments) -> bool:
     return kv_heads > 0 and heads % kv_heads == 0
 
 
+def key_count(k: TensorInfo, block_table: TensorInfo | None) -> Dim:
+    """The number of keys, of those in all pages where there is a block table."""
+    return k.shape[2] if block_table is None else simplify_dim(to_expr(block_table.shape[1]) * k.shape[2])
+
+
+def _scores_shape(args: Arguments) -> tuple[Dim, ...]:
+    return (*args.q.shape[:3], key_count(args.k, args.block_table))
+
+
 def _mask_fits(args: Arguments) -> bool:
     if args.mask is None:
         return True
-    scores = (args.q.shape[0], args.q.shape[1], args.q.shape[2], args.k.shape[2])
+    scores = _scores_shape(args)
     return args.mask.dtype in ("i1", *FLOATS) and broadcast_shapes([scores, args.mask.shape]) == scores
+
+
+def _dtypes_fit(args: Arguments) -> bool:
+    q, k, v = args.q.dtype, args.k.dtype, args.v.dtype
+    if k != v or q not in FLOATS:
+        return False
+    if k == "i8":
+        return args.k_scale is not None
+    return k == q or (q == "f32" and k in ("bf16", "f16"))
+
+
+def _scales_fit(args: Arguments) -> bool:
+    if (args.k_scale is None) != (args.v_scale is None):
+        return False
+    return args.k_scale is None or all(x.dtype == "f32" and x.shape == args.k.shape[:3] for x in (args.k_scale, args.v_scale))
+
+
+def _pages_fit(args: Arguments) -> bool:
+    table = args.block_table
+    return table is None or (table.dtype == "i32" and table.rank == 2 and table.shape[0] == args.q.shape[0] and args.kv_len is not None)
+
+
+def _score_inputs_fit(args: Arguments) -> bool:
+    scores = _scores_shape(args)
+    return all(broadcast_shapes([scores, x.shape]) == scores for x in args.score_inputs)
+
+
+def _region_fits(args: Arguments) -> bool:
+    if not args.regions:
+        return not args.score_inputs
+    block = args.regions[0].blocks[0]
+    if [str(a.type) for a in block.arguments] != [*_SCORE_ARGUMENTS, *(x.dtype for x in args.score_inputs)]:
+        return False
+    operations = list(block.operations)
+    return bool(operations) and [str(v.type) for v in operations[-1].operands] in (["f32"], ["f32", "i1"])
 
 
 @register_op
@@ -34,18 +84,30 @@ class AttentionOp(OpSpec):
     * `causal`: key j is visible to the query at position p when `j <= p`. `window` w > 0: only when also `j > p - w`.
     * `softcap` c > 0: scores become `c * tanh(score / c)` before masking. `sinks` [H]: an extra logit per head that takes
       part in the normalization but has no value.
-    * A row without a visible key gives 0. With `logsumexp`, a second result holds the log of the normalizer, f32 `[B, H, Q]`.
+    * A region changes scores after scale and soft cap, before masks: `(score: f32, b, h, q, k: i64, score_inputs...)`, with a scalar for
+      each of `score_inputs`, which broadcast to `[B, H, Q, K]`. `h` counts query heads; `q` and `k` count from 0 in q and k. It yields the
+      score, and may yield an i1: whether the key is visible to the query.
+    * `block_table` [B, N] i32: k and v are pages `[P, Hkv, T, D]`; key j of batch element b is row `j mod T` of page
+      `block_table[b, j div T]`, there are `K = N T` keys, and `kv_len` says how many of them are there. Entries past those are not read.
+    * k and v may be narrower than q: bf16 or f16 beside an f32 q, or i8 with `k_scale` and `v_scale` f32 `[B, Hkv, K]` (`[P, Hkv, T]` in
+      pages), one factor per row.
+    * A row without a visible key gives 0. With `logsumexp`, a second result holds the log of the normalizer, f32 `[B, H, Q]`; minus
+      infinity for such a row.
     """
 
     name = "attention"
     operands = (
         Operand("q", "[B, H, Q, D]"),
-        Operand("k", "[B, Hkv, K, D]"),
-        Operand("v", "[B, Hkv, K, Dv]"),
+        Operand("k", "[B, Hkv, K, D], or pages [P, Hkv, T, D]"),
+        Operand("v", "[B, Hkv, K, Dv], or pages [P, Hkv, T, Dv]"),
         Operand("mask", "i1 or float, broadcasts to [B, H, Q, K]", optional=True),
         Operand("kv_len", "i64 [B]", optional=True),
         Operand("q_offset", "i64 [B]", optional=True),
         Operand("sinks", "[H]", optional=True),
+        Operand("block_table", "i32 [B, N]", optional=True),
+        Operand("k_scale", "f32 [B, Hkv, K], or [P, Hkv, T]", optional=True),
+        Operand("v_scale", "f32, like k_scale", optional=True),
+        Operand("score_inputs", "tensors that broadcast to [B, H, Q, K], for the region", variadic=True),
     )
     attributes = (
         Attribute("scale", Kind.FLOAT, "factor of the scores, usually 1/sqrt(D)"),
@@ -54,10 +116,16 @@ class AttentionOp(OpSpec):
         Attribute("softcap", Kind.FLOAT, "soft cap of the scores, 0 for none", 0.0),
         Attribute("logsumexp", Kind.BOOL, "also return the log of the normalizer", False),
     )
+    regions = 1
+    optional_regions = True
     constraints = (
         Constraint("A1", "q, k, v have four dimensions", lambda a: a.q.rank == a.k.rank == a.v.rank == 4),
-        Constraint("A2", "element types of q, k, v are equal and floating point", lambda a: a.q.dtype == a.k.dtype == a.v.dtype in FLOATS),
-        Constraint("A3", "batch sizes are equal", lambda a: a.q.shape[0] == a.k.shape[0] == a.v.shape[0]),
+        Constraint("A2", "q is floating point; k and v are of one type: that of q, bf16 or f16 beside f32, or i8 with scales", _dtypes_fit),
+        Constraint(
+            "A3",
+            "batch sizes are equal (of k and v alone where there is a block table)",
+            lambda a: a.k.shape[0] == a.v.shape[0] and (a.block_table is not None or a.q.shape[0] == a.k.shape[0]),
+        ),
         Constraint("A4", "q and k have the same head size", lambda a: a.q.shape[3] == a.k.shape[3]),
         Constraint("A5", "k and v have the same heads and length", lambda a: a.k.shape[1:3] == a.v.shape[1:3]),
         Constraint("A6", "the number of q heads is a multiple of the number of k/v heads", _heads_divide),
@@ -69,9 +137,18 @@ class AttentionOp(OpSpec):
         ),
         Constraint("A9", "sinks are [H]", lambda a: a.sinks is None or a.sinks.shape == a.q.shape[1:2]),
         Constraint("A10", "window and softcap are not negative", lambda a: a.window >= 0 and a.softcap >= 0),
+        Constraint("A11", "a block table is i32 [B, N] and comes with kv_len", _pages_fit),
+        Constraint("A12", "k_scale and v_scale come together, f32, with the first three sizes of k", _scales_fit),
+        Constraint("A13", "score inputs broadcast to [B, H, Q, K]", _score_inputs_fit),
+        Constraint(
+            "A14",
+            "the region takes (f32, i64, i64, i64, i64) and a scalar per score input, and yields f32 or (f32, i1)",
+            _region_fits,
+        ),
     )
     example = (
-        '%o = "tw.attention"(%q, %k, %v) {scale = 0.125 : f64, causal = true, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0>} : '
+        '%o = "tw.attention"(%q, %k, %v) {scale = 0.125 : f64, causal = true, '
+        "operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0>} : "
         "(tensor<1x8x16x64xf32>, tensor<1x2x16x64xf32>, tensor<1x2x16x64xf32>) -> tensor<1x8x16x64xf32>"
     )
 
@@ -83,13 +160,17 @@ class AttentionOp(OpSpec):
 
     @staticmethod
     def reference(context: ReferenceContext, args: Arguments) -> list[np.ndarray]:
-        q, k, v = wide(args.q), wide(args.k), wide(args.v)
+        q, k, v = wide(args.q), _rows(args.k, args.k_scale, args.block_table), _rows(args.v, args.v_scale, args.block_table)
         group = q.shape[1] // k.shape[1]
         k, v = np.repeat(k, group, axis=1), np.repeat(v, group, axis=1)
         scores = np.matmul(q, np.swapaxes(k, -1, -2)) * args.scale
         if args.softcap:
             scores = args.softcap * np.tanh(scores / args.softcap)
-        scores = np.where(_visible(args, q.shape, k.shape), scores, -np.inf)
+        visible = _visible(args, q.shape, k.shape)
+        if context.regions:
+            scores, seen = _modified(context.regions[0], scores, args.score_inputs)
+            visible = visible & seen
+        scores = np.where(visible, scores, -np.inf)
         if args.mask is not None and args.mask.dtype != np.bool_:
             scores = scores + wide(args.mask)
         with np.errstate(all="ignore"):
@@ -98,12 +179,38 @@ class AttentionOp(OpSpec):
                 top = np.maximum(top, wide(args.sinks)[None, :, None, None])
             top = np.where(np.isneginf(top), 0.0, top)
             weights = np.exp(scores - top)
+            # Values of keys that nothing sees are not looked at: they may be infinite, or not there at all.
+            v = np.where(np.any(weights != 0, axis=2)[..., None], v, 0.0)
             total = weights.sum(axis=-1, keepdims=True)
             if args.sinks is not None:
                 total = total + np.exp(wide(args.sinks)[None, :, None, None] - top)
-            out = np.where(total > 0, np.matmul(weights, v) / np.where(total > 0, total, 1), 0)
+            out = np.where(total != 0, np.matmul(weights, v) / np.where(total != 0, total, 1), 0)
             lse = (top + np.log(total))[..., 0]
         return [out.astype(args.q.dtype), lse.astype(np.float32)] if args.logsumexp else [out.astype(args.q.dtype)]
+
+
+def _rows(x: np.ndarray, scale: np.ndarray | None, block_table: np.ndarray | None) -> np.ndarray:
+    """k or v as `[B, Hkv, K, D]` in the precision of the reference."""
+    rows = wide(x) if scale is None else x.astype(np.float64) * scale[..., None]
+    if block_table is None:
+        return rows
+    _, heads, length, size = rows.shape
+    batch, count = block_table.shape
+    # Entries past the keys of a batch element may hold anything.
+    numbers = np.clip(block_table, 0, max(len(rows) - 1, 0))
+    pages = rows[numbers] if len(rows) else np.zeros((batch, count, heads, length, size))
+    return np.moveaxis(pages, 1, 2).reshape(batch, heads, count * length, size)
+
+
+def _modified(region: ir.Region, scores: np.ndarray, inputs: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Scores after a region, and where it says that keys are visible."""
+    from tilewright.dialects.tw.scalar import evaluate_region
+
+    indices = np.ogrid[tuple(slice(n) for n in scores.shape)]
+    arguments = [scores.astype(np.float32), *(i.astype(np.int64) for i in indices), *inputs]
+    with np.errstate(all="ignore"):
+        score, *seen = evaluate_region(region, [np.broadcast_to(a, scores.shape) for a in arguments])
+    return score.astype(scores.dtype), np.broadcast_to(seen[0], scores.shape) if seen else np.ones(scores.shape, bool)
 
 
 def _leading(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
