@@ -177,9 +177,8 @@ def cpu_name() -> str:
 
 def print_table(entries: Sequence[dict[str, Any]]) -> None:
     """One row for each entry."""
-    print(
-        f"{'threads':>7} {'size':>8}  {'system':15} {'min ms':>8} {'median':>8}  {'of minima':>9} {'of medians':>10}  difference  cosine error"
-    )
+    ratios = f"{'of minima':>9} {'of medians':>10}  difference  cosine error"
+    print(f"{'threads':>7} {'size':>8}  {'system':15} {'min ms':>8} {'median':>8}  {ratios}")
     for e in entries:
         size = f"{e['batch']} x {e['tokens']}"
         print(
