@@ -210,8 +210,8 @@ def test_what_the_template_does_not_cover_is_named() -> None:
         assert reason in message and "decompose" in message
     wide = TemplateKernel([info("1, 2, 4, 1024")] * 3, lambda q, k, v: [attention(q, k, v, scale=1.0)])
     assert "head size" in lowering_error(wide, GOOD, UnsupportedError)
-    half = TemplateKernel([info("1, 2, 4, 16", "bf16")] * 3, lambda q, k, v: [attention(q, k, v, scale=1.0)])
-    assert "bf16" in lowering_error(half, GOOD, UnsupportedError)
+    double = TemplateKernel([info("1, 2, 4, 16", "f64")] * 3, lambda q, k, v: [attention(q, k, v, scale=1.0)])
+    assert "f64" in lowering_error(double, GOOD, UnsupportedError)
 
 
 def test_schedules_that_are_not_legal() -> None:

@@ -16,6 +16,7 @@ from tilewright.targets import Target
 
 KIND = "attention"
 LARGEST_HEAD = 512
+ELEMENTS = ("f32", "f16", "bf16")
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ def attention_template_supports(op: ir.OpView | ir.Operation, target: Target) ->
     q, v = tw.tensor_info(operands["q"]), tw.tensor_info(operands["v"])
     if target.is_gpu:
         return f"{target.name} is not a CPU"
-    if q.dtype != "f32" or target.matrix_instruction("f32", "f32", "f32") is None:
-        return f"elements are {q.dtype}, not f32"
+    if q.dtype not in ELEMENTS or target.matrix_instruction("f32", "f32", "f32") is None:
+        return f"elements are {q.dtype}, not {', '.join(ELEMENTS)}"
     for name, size in (("D", q.shape[3]), ("Dv", v.shape[3])):
         if not isinstance(size, int) or not 0 < size <= LARGEST_HEAD:
             return f"the head size {name} = {size} is not a number up to {LARGEST_HEAD}"
@@ -79,8 +80,8 @@ def attention_template_supports(op: ir.OpView | ir.Operation, target: Target) ->
         if tw.get(op, name):
             return f"it has the attribute {name}"
     mask = operands["mask"]
-    if mask is not None and tw.tensor_info(mask).dtype not in ("i1", "f32"):
-        return f"its mask holds {tw.tensor_info(mask).dtype}, not i1 or f32"
+    if mask is not None and tw.tensor_info(mask).dtype not in ("i1", *ELEMENTS):
+        return f"its mask holds {tw.tensor_info(mask).dtype}, not i1, {', '.join(ELEMENTS)}"
     return None
 
 

@@ -1,9 +1,10 @@
-"""The rows of K or V of one head: in place where they follow each other in memory, else in a copy."""
+"""The rows of K or V of one head: in place where they are f32 and follow each other in memory, else in a copy."""
 
 from __future__ import annotations
 
 from tilewright.core.mlir import ir
 from tilewright.lowering.templates.attention.context import KernelContext
+from tilewright.lowering.templates.attention.element_types import widened
 from tilewright.lowering.templates.attention.problem import Strided
 from tilewright.lowering.templates.attention.rows import TilePlace
 from tilewright.lowering.templates.control import for_loop
@@ -12,13 +13,13 @@ from tilewright.lowering.templates.views import times
 
 
 class HeadRows:
-    """`[keys][size]`, row-major without gaps, of `flat` from `start(place)`."""
+    """`[keys][size]` in f32, row-major without gaps, of `flat` from `start(place)`."""
 
     def __init__(self, context: KernelContext, tensor: Strided, size: int) -> None:
         self.context, self.tensor, self.size = context, tensor, size
         self.source = context.inputs[tensor.buffer]
-        self.in_place = tensor.row == size and (tensor.column == 1 or size == 1)
-        self.flat = self.source if self.in_place else context.region(times(context.problem.keys, size), tensor.dtype)
+        self.in_place = tensor.dtype == "f32" and tensor.row == size and (tensor.column == 1 or size == 1)
+        self.flat = self.source if self.in_place else context.region(times(context.problem.keys, size))
 
     def start(self, place: TilePlace) -> Index:
         """The offset of a head's first row in `flat`."""
@@ -40,11 +41,12 @@ class HeadRows:
         def row(number: ir.Value, _: list[ir.Value]) -> None:
             start, to = index.add(base, index.mul(number, row_stride)), index.mul(number, size)
             for column in range(0, whole, lanes):
-                self.flat.store_vector(self.source.load_vector(index.add(start, column), lanes), index.add(to, column))
+                self.flat.store_vector(widened(self.source.load_vector(index.add(start, column), lanes)), index.add(to, column))
             if whole != size:
 
                 def element(column: ir.Value, _: list[ir.Value]) -> None:
-                    self.flat.store(self.source.load(index.add(start, index.mul(column, column_stride))), index.add(to, column))
+                    scalar = self.source.load(index.add(start, index.mul(column, column_stride)))
+                    self.flat.store(widened(scalar), index.add(to, column))
 
                 for_loop(index, whole, size, 1, element)
 

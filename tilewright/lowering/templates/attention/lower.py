@@ -17,6 +17,7 @@ from tilewright.lowering.templates.attention.rows import QueryRows
 from tilewright.lowering.templates.attention.scores import ScoreStage
 from tilewright.lowering.templates.attention.softmax import OnlineSoftmax
 from tilewright.lowering.templates.attention.visibility import Visibility
+from tilewright.lowering.templates.bf16_expansion import expand_bf16
 from tilewright.lowering.templates.kernel_function import KernelBody, emit_kernel_function
 from tilewright.lowering.templates.memory import Flat, Scratch
 from tilewright.lowering.templates.views import times
@@ -52,6 +53,7 @@ def lower_attention_kernel(function: ir.OpView, target: Target) -> ir.OpView:
 
     with ir.InsertionPoint(function), function.location:
         lowered = emit_kernel_function(name, kernel.inputs, kernel.outputs, list(tw.symbols_of(function)), emit)
+    expand_bf16(lowered, target)
     function.operation.erase()
     return lowered
 

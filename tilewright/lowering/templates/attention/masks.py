@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tilewright.core.mlir import ir, vector
 from tilewright.lowering.math.lanes import Lanes
+from tilewright.lowering.templates.attention.element_types import widened
 from tilewright.lowering.templates.attention.problem import Strided
 from tilewright.lowering.templates.attention.rows import QueryRows, TilePlace
 from tilewright.lowering.templates.attention.softmax import INVISIBLE, LOG2_E, LOWEST_MASK
@@ -13,17 +14,15 @@ from tilewright.lowering.templates.control import for_loop
 from tilewright.lowering.templates.index_math import Index
 from tilewright.lowering.templates.memory import Flat
 from tilewright.lowering.templates.transpose import transpose_block
+from tilewright.lowering.templates.vector_region import as_type
 
 
 def as_addend(mask: ir.Value) -> ir.Value:
-    """Mask elements, `i1` or f32, scalar or vector, as what is added to a score, in units of log2."""
-    kind, f32 = mask.type, ir.F32Type.get()
-    if isinstance(kind, ir.VectorType):
-        lanes, element = Lanes(ir.VectorType.get(kind.shape, f32)), kind.element_type
-    else:
-        lanes, element = Lanes(f32), kind
-    if isinstance(element, ir.IntegerType):
+    """Mask elements, `i1`, f32, f16 or bf16, scalar or vector, as what is added to a score, in units of log2."""
+    lanes = Lanes(as_type(mask, ir.F32Type.get()))
+    if mask.type == lanes.i1:
         return lanes.select(mask, lanes.constant(0.0), lanes.constant(INVISIBLE))
+    mask = widened(mask)
     hidden = lanes.compare("oeq", mask, float("-inf"))
     return lanes.select(hidden, lanes.constant(INVISIBLE), lanes.max(LOWEST_MASK, lanes.mul(mask, LOG2_E)))
 

@@ -39,8 +39,8 @@ def strided(buffer: int, dtype: str, view: StridedView, what: str) -> Strided:
 class AttentionProblem:
     """Scaled dot-product attention of `heads` query heads, `group` of which share one key and value head.
 
-    `mask` is `i1` (true = visible) or an additive f32 over `[batch, head, query, key]`; strides of 0 broadcast. `kv_len` and `q_offset`
-    are inputs holding one i64 per batch element (None: all keys, and the last query aligned with the last key).
+    `mask` is `i1` (true = visible) or additive f32, f16 or bf16 over `[batch, head, query, key]`; strides of 0 broadcast. `kv_len` and
+    `q_offset` are inputs holding one i64 per batch element (None: all keys, and the last query aligned with the last key).
     """
 
     batch: Dim

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tilewright.core.mlir import arith, ir, vector
 from tilewright.lowering.math.lanes import Lanes
+from tilewright.lowering.templates.attention.element_types import rounded, widened
 from tilewright.lowering.templates.attention.problem import AttentionProblem, Strided
 from tilewright.lowering.templates.control import for_loop
 from tilewright.lowering.templates.index_math import Index, IndexMath
@@ -67,7 +68,7 @@ class QueryRows:
         return rows if self.problem.group == 1 else arith.divui(rows, spread(self.problem.group))
 
     def pack_queries(self, source: Flat, target: Flat, place: TilePlace, scale: float) -> None:
-        """Copy the tile's queries, times `scale`, to `[head_size][tile]`."""
+        """Copy the tile's queries, times `scale`, to `[head_size][tile]` in f32."""
         index, lanes, size, q = self.index, self.lanes, self.problem.head_size, self.problem.q
         whole = size // lanes * lanes if q.column == 1 else 0
         math = Lanes(ir.VectorType.get([lanes], ir.F32Type.get()))
@@ -77,12 +78,12 @@ class QueryRows:
             rows = [self.offset(q, place, index.add(first, lane)) for lane in range(lanes)]
 
             def block(column: ir.Value, _: list[ir.Value]) -> None:
-                loaded = [math.mul(source.load_vector(index.add(row, column), lanes), scale) for row in rows]
+                loaded = [math.mul(widened(source.load_vector(index.add(row, column), lanes)), scale) for row in rows]
                 for step, values in enumerate(transpose_block(loaded)):
                     target.store_vector(values, index.add(index.mul(index.add(column, step), self.tile), first))
 
             def element(column: ir.Value, _: list[ir.Value]) -> None:
-                scalars = [source.load(index.add(row, index.mul(column, index.dim(q.column)))) for row in rows]
+                scalars = [widened(source.load(index.add(row, index.mul(column, index.dim(q.column))))) for row in rows]
                 values = math.mul(vector.from_elements(ir.VectorType.get([lanes], ir.F32Type.get()), scalars), scale)
                 target.store_vector(values, index.add(index.mul(column, self.tile), first))
 
@@ -108,10 +109,10 @@ class QueryRows:
 
             def block(column: ir.Value, _: list[ir.Value]) -> None:
                 for row, values in zip(rows, transpose_block([scaled(index.add(column, step)) for step in range(lanes)])):
-                    out.store_vector(values, index.add(row, column))
+                    out.store_vector(rounded(values, out.dtype), index.add(row, column))
 
             def element(column: ir.Value, _: list[ir.Value]) -> None:
-                values = scaled(column)
+                values = rounded(scaled(column), out.dtype)
                 for lane, row in enumerate(rows):
                     out.store(vector.extract(values, [], [lane]), index.add(row, index.mul(column, index.dim(result.column))))
 

@@ -15,7 +15,7 @@ def select_products(context: KernelContext, query_scale: float, scores: Flat, su
     """The products for the element types of q, k and v. Raises UnsupportedError where there are none."""
     problem = context.problem
     dtypes = {tensor.dtype for tensor in (problem.q, problem.k, problem.v)}
-    if dtypes == {"f32"}:
+    if dtypes <= {"f32", "f16", "bf16"}:
         instruction = select_instruction(context.target, "f32", "f32", "f32")
         assert isinstance(instruction, OuterProduct)
         return FmaProducts(context, query_scale, scores, sums, instruction)
