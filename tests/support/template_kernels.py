@@ -24,9 +24,11 @@ from tilewright.dialects.tw import interpreter
 from tilewright.dialects.tw.layouts import apply_layout
 from tilewright.dialects.tw.types import parse_shape
 from tilewright.lowering.templates.attention import lower_attention_kernel
+from tilewright.lowering.templates.attention_decode import lower_attention_decode_kernel
 from tilewright.lowering.templates.matmul import lower_matmul_kernel
 from tilewright.passes.pack_weights import pack_kernel
 from tilewright.passes.schedules.attention import choose_attention_schedule
+from tilewright.passes.schedules.attention_decode import decode_schedule
 from tilewright.passes.schedules.attribute import schedule_attribute
 from tilewright.passes.schedules.matmul_rule import choose_matmul_schedule
 from tilewright.targets import Target, host_target
@@ -58,6 +60,8 @@ class TemplateKernel:
     body: Body
     weights: frozenset[int] | set[int] = frozenset()
     overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
+    decode: bool = False
+    """Whether attention is lowered by the template for few queries."""
 
     def level2(self) -> str:
         """The kernel function as text."""
@@ -86,19 +90,28 @@ class TemplateKernel:
             module = self._module()
             tw.verify(module)
             function = module.body.operations[0]
-            schedule = choose_matmul_schedule(function, target) or choose_attention_schedule(function, target)
+            attention = self._decode_schedule if self.decode else choose_attention_schedule
+            schedule = choose_matmul_schedule(function, target) or attention(function, target)
             assert schedule is not None, "no template covers this kernel"
             schedule.update(self.overrides)
             function.operation.attributes["tw.schedule"] = schedule_attribute(schedule)
             layouts: Layouts = {}
             if schedule["kind"] == "attention":
                 lower_attention_kernel(function, target)
+            elif schedule["kind"] == "attention-decode":
+                lower_attention_decode_kernel(function, target)
             else:
                 if schedule["rhs"] == "packed":
                     layouts = _use_panels(function, schedule)
                 lower_matmul_kernel(function, target)
             module.operation.verify()
             return str(module), layouts
+
+    @staticmethod
+    def _decode_schedule(function: ir.OpView, target: Target) -> dict[str, Any]:
+        """The decode template's schedule, also where another template would be chosen."""
+        (op,) = [o for o in function.operation.regions[0].blocks[0].operations if tw.is_op(o, "attention")]
+        return decode_schedule(op, target).attributes()
 
     def reference(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Results of the interpreter, whose matmul and attention accumulate in f64."""

@@ -19,6 +19,7 @@ from tilewright.targets import Target
 TEMPLATES: dict[str, str] = {
     "matmul": "tilewright.lowering.templates.matmul.lower:lower_matmul_kernel",
     "attention": "tilewright.lowering.templates.attention.lower:lower_attention_kernel",
+    "attention-decode": "tilewright.lowering.templates.attention_decode.lower:lower_attention_decode_kernel",
 }
 """Schedule kind to `module:function`, called with the kernel function and the target; it replaces the function in its module."""
 

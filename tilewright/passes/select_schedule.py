@@ -12,6 +12,7 @@ from tilewright.core.passes import Pass, option
 from tilewright.core.registry import register_pass
 from tilewright.dialects import tw
 from tilewright.passes.schedules.attention import choose_attention_schedule
+from tilewright.passes.schedules.attention_decode import choose_attention_decode_schedule
 from tilewright.passes.schedules.attribute import schedule_attribute
 from tilewright.passes.schedules.database import Entry, read_database
 from tilewright.passes.schedules.gpu import choose_gpu_schedule, mark_unsupported
@@ -23,7 +24,7 @@ from tilewright.targets import Target, find
 Rule = Callable[[ir.OpView, Target], "dict[str, Any] | None"]
 
 RULES: dict[str, tuple[Rule, ...]] = {
-    "cpu": (choose_matmul_schedule, choose_attention_schedule, choose_loop_schedule),
+    "cpu": (choose_matmul_schedule, choose_attention_decode_schedule, choose_attention_schedule, choose_loop_schedule),
     "cuda": (choose_gpu_schedule, mark_unsupported),
 }
 """By the kind of target: the first rule that returns a schedule wins."""

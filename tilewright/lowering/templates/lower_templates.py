@@ -10,18 +10,23 @@ from tilewright.core.passes import Pass, option
 from tilewright.core.registry import register_pass
 from tilewright.dialects import tw
 from tilewright.lowering.templates.attention.lower import lower_attention_kernel
+from tilewright.lowering.templates.attention_decode.lower import lower_attention_decode_kernel
 from tilewright.lowering.templates.matmul.lower import lower_matmul_kernel
 from tilewright.passes.schedules.attribute import read_schedule
 from tilewright.targets import find
 
-LOWERINGS = {"matmul": lower_matmul_kernel, "attention": lower_attention_kernel}
+LOWERINGS = {
+    "matmul": lower_matmul_kernel,
+    "attention": lower_attention_kernel,
+    "attention-decode": lower_attention_decode_kernel,
+}
 """Schedule kind to what lowers a kernel of it."""
 
 
 @register_pass
 @dataclass(frozen=True)
 class LowerTemplates(Pass):
-    """Emit every kernel whose schedule has kind "matmul" or "attention" as scf, vector and memref code for a CPU.
+    """Emit every kernel whose schedule has kind "matmul", "attention" or "attention-decode" as scf, vector and memref code for a CPU.
 
     Before: `func.func private @k(%x: tensor<?x384xf32, "d0, 384">, ...) -> ... attributes {tw.schedule = {kind = "matmul", ...}}`
     After: `func.func @k(%x: memref<f32>, ..., %scratch: memref<i8>, %d0: index, %lo: index, %hi: index)` (docs/levels.md, level 3)

@@ -13,12 +13,12 @@ from tilewright.dialects import tw
 from tilewright.passes.decompose import attention
 from tilewright.passes.decompose.registry import decompositions
 from tilewright.passes.rewrite import PatternSet, Rewriter, rewrite
-from tilewright.passes.schedules.attention import attention_template_supports
+from tilewright.passes.schedules.attention_decode import why_no_template
 from tilewright.targets import Target, find
 
 assert attention, "imported for its decomposition"
 
-REASONS: dict[str, Callable[[ir.Operation, Target], str | None]] = {"attention": attention_template_supports}
+REASONS: dict[str, Callable[[ir.Operation, Target], str | None]] = {"attention": why_no_template}
 """Ops that need a template: why the target's template does not cover an op, None where it does."""
 
 

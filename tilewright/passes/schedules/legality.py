@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tilewright.passes.schedules.attention import AttentionSchedule, check_attention_schedule
+from tilewright.passes.schedules.attention_decode import AttentionDecodeSchedule, check_attention_decode_schedule
 from tilewright.passes.schedules.loops import KINDS, LoopSchedule, check_loop_schedule
 from tilewright.passes.schedules.matmul import MatmulSchedule, check_matmul_schedule
 from tilewright.targets import Target
@@ -25,6 +26,7 @@ class _Kind:
 _KINDS: dict[str, _Kind] = {
     "matmul": _Kind(MatmulSchedule, check_matmul_schedule),
     "attention": _Kind(AttentionSchedule, check_attention_schedule),
+    "attention-decode": _Kind(AttentionDecodeSchedule, check_attention_decode_schedule),
     **{kind: _Kind(LoopSchedule, check_loop_schedule) for kind in KINDS},
 }
 

@@ -93,6 +93,9 @@ class AttentionOp(OpSpec):
       pages), one factor per row.
     * A row without a visible key gives 0. With `logsumexp`, a second result holds the log of the normalizer, f32 `[B, H, Q]`; minus
       infinity for such a row.
+    * `splits` n > 0: the keys are dealt out among n slices, and both results are those of each slice alone, f32: `[n, B, H, Q, Dv]` and
+      `[n, B, H, Q]`. Which keys a slice has is not said, and may depend on what a query sees; results are to be merged by their
+      logarithms (`tw-split-attention`).
     """
 
     name = "attention"
@@ -115,6 +118,7 @@ class AttentionOp(OpSpec):
         Attribute("window", Kind.INT, "sliding window length, 0 for none", 0),
         Attribute("softcap", Kind.FLOAT, "soft cap of the scores, 0 for none", 0.0),
         Attribute("logsumexp", Kind.BOOL, "also return the log of the normalizer", False),
+        Attribute("splits", Kind.INT, "number of slices of the keys that have results of their own, 0 for one result", 0),
     )
     regions = 1
     optional_regions = True
@@ -145,6 +149,11 @@ class AttentionOp(OpSpec):
             "the region takes (f32, i64, i64, i64, i64) and a scalar per score input, and yields f32 or (f32, i1)",
             _region_fits,
         ),
+        Constraint(
+            "A15",
+            "splits is not negative; slices come with logsumexp, and without sinks",
+            lambda a: a.splits == 0 or (a.splits > 0 and a.logsumexp and a.sinks is None),
+        ),
     )
     example = (
         '%o = "tw.attention"(%q, %k, %v) {scale = 0.125 : f64, causal = true, '
@@ -155,38 +164,54 @@ class AttentionOp(OpSpec):
     @staticmethod
     def infer(args: Arguments) -> list[TensorInfo]:
         out = args.q.with_shape((*args.q.shape[:3], args.v.shape[3]))
+        if args.splits:
+            return [TensorInfo((args.splits, *shape), "f32") for shape in (out.shape, _leading(out.shape))]
         stats: list[TensorInfo] = [TensorInfo(_leading(args.q.shape), "f32")] if args.logsumexp else []
         return [out, *stats]
 
     @staticmethod
     def reference(context: ReferenceContext, args: Arguments) -> list[np.ndarray]:
-        q, k, v = wide(args.q), _rows(args.k, args.k_scale, args.block_table), _rows(args.v, args.v_scale, args.block_table)
-        group = q.shape[1] // k.shape[1]
-        k, v = np.repeat(k, group, axis=1), np.repeat(v, group, axis=1)
-        scores = np.matmul(q, np.swapaxes(k, -1, -2)) * args.scale
-        if args.softcap:
-            scores = args.softcap * np.tanh(scores / args.softcap)
-        visible = _visible(args, q.shape, k.shape)
-        if context.regions:
-            scores, seen = _modified(context.regions[0], scores, args.score_inputs)
-            visible = visible & seen
-        scores = np.where(visible, scores, -np.inf)
-        if args.mask is not None and args.mask.dtype != np.bool_:
-            scores = scores + wide(args.mask)
-        with np.errstate(all="ignore"):
-            top = scores.max(axis=-1, keepdims=True, initial=-np.inf)
-            if args.sinks is not None:
-                top = np.maximum(top, wide(args.sinks)[None, :, None, None])
-            top = np.where(np.isneginf(top), 0.0, top)
-            weights = np.exp(scores - top)
-            # Values of keys that nothing sees are not looked at: they may be infinite, or not there at all.
-            v = np.where(np.any(weights != 0, axis=2)[..., None], v, 0.0)
-            total = weights.sum(axis=-1, keepdims=True)
-            if args.sinks is not None:
-                total = total + np.exp(wide(args.sinks)[None, :, None, None] - top)
-            out = np.where(total != 0, np.matmul(weights, v) / np.where(total != 0, total, 1), 0)
-            lse = (top + np.log(total))[..., 0]
-        return [out.astype(args.q.dtype), lse.astype(np.float32)] if args.logsumexp else [out.astype(args.q.dtype)]
+        v = _rows(args.v, args.v_scale, args.block_table)
+        v = np.repeat(v, args.q.shape[1] // v.shape[1], axis=1)
+        scores = _scores(context, args)
+        if args.splits:
+            slices = np.arange(v.shape[2]) // max(1, -(-v.shape[2] // args.splits))
+            parts = [_softmax_of(np.where(slices == i, scores, -np.inf), v, None) for i in range(args.splits)]
+            return [np.stack(results).astype(np.float32) for results in zip(*parts, strict=True)]
+        out, logsumexp = _softmax_of(scores, v, args.sinks)
+        return [out.astype(args.q.dtype), logsumexp.astype(np.float32)] if args.logsumexp else [out.astype(args.q.dtype)]
+
+
+def _scores(context: ReferenceContext, args: Arguments) -> np.ndarray:
+    """`[B, H, Q, K]`, -inf where a key is not visible."""
+    q, k = wide(args.q), _rows(args.k, args.k_scale, args.block_table)
+    k = np.repeat(k, q.shape[1] // k.shape[1], axis=1)
+    scores = np.matmul(q, np.swapaxes(k, -1, -2)) * args.scale
+    if args.softcap:
+        scores = args.softcap * np.tanh(scores / args.softcap)
+    visible = _visible(args, q.shape, k.shape)
+    if context.regions:
+        scores, seen = _modified(context.regions[0], scores, args.score_inputs)
+        visible = visible & seen
+    scores = np.where(visible, scores, -np.inf)
+    return scores if args.mask is None or args.mask.dtype == np.bool_ else scores + wide(args.mask)
+
+
+def _softmax_of(scores: np.ndarray, v: np.ndarray, sinks: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """The values weighted by the softmax of scores, and the log of the normalizer."""
+    with np.errstate(all="ignore"):
+        top = scores.max(axis=-1, keepdims=True, initial=-np.inf)
+        if sinks is not None:
+            top = np.maximum(top, wide(sinks)[None, :, None, None])
+        top = np.where(np.isneginf(top), 0.0, top)
+        weights = np.exp(scores - top)
+        # Values of keys that nothing sees are not looked at: they may be infinite, or not there at all.
+        v = np.where(np.any(weights != 0, axis=2)[..., None], v, 0.0)
+        total = weights.sum(axis=-1, keepdims=True)
+        if sinks is not None:
+            total = total + np.exp(wide(sinks)[None, :, None, None] - top)
+        out = np.where(total != 0, np.matmul(weights, v) / np.where(total != 0, total, 1), 0)
+        return out, (top + np.log(total))[..., 0]
 
 
 def _rows(x: np.ndarray, scale: np.ndarray | None, block_table: np.ndarray | None) -> np.ndarray:

@@ -153,3 +153,11 @@ func.func @f(%q: tensor<1x8x16x64xf32>, %k: tensor<1x2x16x64xf32>, %v: tensor<1x
   }) {scale = 0.125 : f64, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0>} : (tensor<1x8x16x64xf32>, tensor<1x2x16x64xf32>, tensor<1x2x16x64xf32>) -> tensor<1x8x16x64xf32>
   return %o : tensor<1x8x16x64xf32>
 }
+
+// -----
+
+func.func @f(%q: tensor<1x8x16x64xf32>, %k: tensor<1x2x16x64xf32>, %v: tensor<1x2x16x64xf32>) -> tensor<2x1x8x16x64xf32> {
+  // expected-error@+1 {{tw.attention: [A15] splits is not negative; slices come with logsumexp, and without sinks}}
+  %o = "tw.attention"(%q, %k, %v) {scale = 0.125 : f64, splits = 2 : i64, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0>} : (tensor<1x8x16x64xf32>, tensor<1x2x16x64xf32>, tensor<1x2x16x64xf32>) -> tensor<2x1x8x16x64xf32>
+  return %o : tensor<2x1x8x16x64xf32>
+}

@@ -1,0 +1,135 @@
+"""Schedules of attention kernels with few queries on CPUs: what the template covers, the value, what is legal, and the rule.
+
+Analysis alone: nothing here lowers anything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tilewright.core.mlir import ir
+from tilewright.core.symbolic import Dim, simplify_dim, to_expr
+from tilewright.dialects import tw
+from tilewright.passes.schedules.attention import attention_template_supports
+from tilewright.targets import Target
+
+KIND = "attention-decode"
+LARGEST_HEAD = 1024
+FEW_ROWS = 16
+"""Rows of queries for one key and value head, up to which lanes along the head dimension are faster than lanes of queries."""
+LARGEST_TILE = 64
+KEYS = 4
+"""Keys whose products are accumulated at once."""
+PREFETCH_BYTES = 8192
+"""How far ahead of the keys that are multiplied their rows are fetched."""
+
+
+@dataclass(frozen=True)
+class AttentionDecodeSchedule:
+    """How an attention kernel with few queries is tiled.
+
+    A unit of work has `tile` rows of queries, `rows` of which are multiplied with four keys at a time; `block` keys are scored before
+    their values are added up; rows of keys and values are prefetched `prefetch` keys ahead, 0 for not at all.
+    """
+
+    tile: int
+    rows: int
+    block: int
+    prefetch: int
+    source: str = "rule:decode"
+
+    def attributes(self) -> dict[str, Any]:
+        """As the entries of `tw.schedule`."""
+        return {"kind": KIND, **dataclasses.asdict(self)}
+
+    @staticmethod
+    def from_attributes(values: Mapping[str, Any]) -> AttentionDecodeSchedule:
+        """Read the entries of `tw.schedule`."""
+        known = {f.name for f in dataclasses.fields(AttentionDecodeSchedule)}
+        given: dict[str, Any] = {k: v for k, v in values.items() if k in known}
+        defaults: dict[str, Any] = {"tile": 1, "rows": 1, "block": 32, "prefetch": 0}
+        return AttentionDecodeSchedule(**{**defaults, **given})
+
+
+def accumulators(target: Target) -> int:
+    """Registers that hold sums; the others hold what is multiplied."""
+    return 16 if target.vector_registers >= 32 else 8
+
+
+def check_attention_decode_schedule(schedule: AttentionDecodeSchedule, target: Target) -> str | None:
+    """Why `schedule` is not legal on `target`; None if it is."""
+    if schedule.rows < 1 or schedule.rows * KEYS > accumulators(target):
+        return f"{schedule.rows} rows by {KEYS} keys are not 1 to {accumulators(target)} accumulators"
+    if schedule.tile < 1 or schedule.tile % schedule.rows:
+        return f"a tile of {schedule.tile} rows is not made of {schedule.rows} rows at a time"
+    whole = max(target.vector_lanes(32), 8)
+    if schedule.block < whole or schedule.block % whole:
+        return f"blocks of {schedule.block} keys are not made of vectors of {whole}"
+    if schedule.prefetch < 0 or schedule.prefetch % 8:
+        return f"a distance of {schedule.prefetch} keys is not a multiple of 8"
+    return None
+
+
+def attention_decode_supports(op: ir.OpView | ir.Operation, target: Target) -> str | None:
+    """Why the template does not cover a `tw.attention` on `target`; None where it does."""
+    operands = tw.operand_groups(op)
+    q, k, v = (tw.tensor_info(operands[name]) for name in "qkv")
+    if target.is_gpu:
+        return f"{target.name} is not a CPU"
+    if "f64" in (q.dtype, *(tw.tensor_info(operands[name]).dtype for name in ("mask", "sinks") if operands[name] is not None)):
+        return "it computes in f64"
+    for name, size in (("D", q.shape[3]), ("Dv", v.shape[3])):
+        if not isinstance(size, int) or not 0 < size <= LARGEST_HEAD:
+            return f"the head size {name} = {size} is not a number up to {LARGEST_HEAD}"
+    if not isinstance(q.shape[1], int) and q.shape[1] != k.shape[1]:
+        return "the number of heads is not static"
+    return None
+
+
+def rows_of_queries(op: ir.OpView | ir.Operation) -> Dim:
+    """Rows of queries that share one key and value head."""
+    operands = tw.operand_groups(op)
+    q, k = (tw.tensor_info(operands[name]) for name in "qk")
+    heads, kv_heads = q.shape[1], k.shape[1]
+    group = heads // kv_heads if isinstance(heads, int) and isinstance(kv_heads, int) and kv_heads else 1
+    return simplify_dim(to_expr(q.shape[2]) * group)
+
+
+def is_decode(op: ir.OpView | ir.Operation, target: Target) -> bool:
+    """Whether a `tw.attention` is lowered by this template rather than by the one for many queries."""
+    if attention_decode_supports(op, target) is not None:
+        return False
+    operands, rows = tw.operand_groups(op), rows_of_queries(op)
+    if isinstance(rows, int) and rows <= FEW_ROWS:
+        return True
+    narrow = tw.tensor_info(operands["k"]).dtype != tw.tensor_info(operands["q"]).dtype
+    return narrow or operands["block_table"] is not None or attention_template_supports(op, target) is not None
+
+
+def why_no_template(op: ir.OpView | ir.Operation, target: Target) -> str | None:
+    """Why no template covers a `tw.attention` on `target`; None where one does. What is not covered must be decomposed."""
+    return None if is_decode(op, target) else attention_template_supports(op, target)
+
+
+def choose_attention_decode_schedule(function: ir.OpView, target: Target) -> dict[str, Any] | None:
+    """The schedule of a kernel around one attention that is best lowered by this template; None for other kernels."""
+    operations = list(function.operation.regions[0].blocks[0].operations)[:-1]
+    anchors = [op for op in operations if tw.is_op(op, "attention")]
+    if len(anchors) != 1 or not all(tw.is_op(op, "attention", "transpose", "reshape", "broadcast") for op in operations):
+        return None
+    return decode_schedule(anchors[0], target).attributes() if is_decode(anchors[0], target) else None
+
+
+def decode_schedule(op: ir.OpView | ir.Operation, target: Target) -> AttentionDecodeSchedule:
+    """All rows of queries in one tile where they are few, in equal parts of as many as registers hold; else tiles of 16."""
+    rows, most = rows_of_queries(op), accumulators(target) // KEYS
+    count = rows if isinstance(rows, int) and 0 < rows <= LARGEST_TILE else FEW_ROWS
+    at_once = -(-count // -(-count // most))
+    k = tw.tensor_info(tw.operand_groups(op)["k"])
+    size = k.shape[3]
+    assert isinstance(size, int)
+    ahead = PREFETCH_BYTES // (size * tw.BYTES[k.dtype]) // 8 * 8
+    return AttentionDecodeSchedule(tile=-(-count // at_once) * at_once, rows=at_once, block=32, prefetch=min(max(ahead, 8), 256))
