@@ -28,7 +28,7 @@ def parse_arguments(suite: Suite, description: str | None) -> argparse.Namespace
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{suite.name}", description=description,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--short", action="store_true", help="some cases of each group, below two minutes")
-    parser.add_argument("--only", action="append", metavar="TEXT", help="only cases whose group or label contains it")
+    parser.add_argument("--only", action="append", metavar="TEXT", help="only this group, or the cases whose group or label contains it")
     parser.add_argument("--systems", nargs="+", choices=[n for n in suite.systems if n != CEILINGS], help="only these")
     parser.add_argument("--seconds", type=float, help="time for measuring each case (default: 1.2 for --short, else 6)")
     parser.add_argument("--limit", type=float, default=240, help="seconds that a system may take to prepare a case (default: 240)")
@@ -40,8 +40,12 @@ def parse_arguments(suite: Suite, description: str | None) -> argparse.Namespace
 
 
 def select(cases: Sequence[Case], texts: list[str] | None) -> list[Case]:
-    """The cases whose group or label contains one of the texts. Raises SystemExit when there are none."""
-    chosen = [c for c in cases if not texts or any(t in c.group or t in c.label for t in texts)]
+    """The cases of the groups that `texts` name; of a text that is no group those whose group or label contains it.
+
+    Raises SystemExit when there are none.
+    """
+    names = {c.group for c in cases}
+    chosen = [c for c in cases if not texts or any(t == c.group or (t not in names and (t in c.group or t in c.label)) for t in texts)]
     if not chosen:
         groups = ", ".join(dict.fromkeys(c.group for c in cases))
         raise SystemExit(f"no case contains {' or '.join(texts or [])}; groups: {groups}")

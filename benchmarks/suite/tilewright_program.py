@@ -38,11 +38,11 @@ def bind_session(path: Path, inputs: Sequence[torch.Tensor], threads: int) -> Ca
     return lambda: program(*bound)
 
 
-def session_and_native(path: Path, copies: Sequence[Sequence[torch.Tensor]], threads: int) -> list[Variant]:
-    """`session`, with a call for each copy of the inputs, and `native` where a session's call is short."""
-    variants = [Variant("session", [bind_session(path, inputs, threads) for inputs in copies], fetch)]
+def session_and_native(path: Path, copies: Sequence[Sequence[torch.Tensor]], threads: int, work: float = 0.0) -> list[Variant]:
+    """`session`, with a call for each copy of the inputs, and `native` where a session's call is short. `work` is reported for both."""
+    variants = [Variant("session", [bind_session(path, inputs, threads) for inputs in copies], fetch, work)]
     if seconds_of(variants[0].calls[0]) < NATIVE_BELOW:
-        variants.append(Variant("native", [bind_native(path, inputs, threads) for inputs in copies], fetch))
+        variants.append(Variant("native", [bind_native(path, inputs, threads) for inputs in copies], fetch, work))
     return variants
 
 
