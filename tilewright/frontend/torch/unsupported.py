@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
 from tilewright.core.diagnostics import UnsupportedError
+from tilewright.core.refusals import Refusals
 from tilewright.frontend.torch.locations import describe
 from tilewright.frontend.torch.registry import HANDLERS, target_name
-
-_LINES = 3
 
 # What to use instead, where the name alone doesn't show it.
 ALTERNATIVES: dict[str, str] = {
@@ -43,70 +40,32 @@ ALTERNATIVES: dict[str, str] = {
 }
 
 
-@dataclass
-class Rejection:
-    """One op (and reason) that can't be imported."""
-
-    op: str
-    reason: str
-    remedy: str
-    decomposable: bool
-    count: int = 0
-    sources: list[str] = field(default_factory=list)
-
-    def record(self) -> dict[str, Any]:
-        """The machine-readable form."""
-        return {
-            "op": self.op, "reason": self.reason, "count": self.count, "sources": self.sources, "alternative": self.remedy,
-        }  # fmt: skip
-
-
 class Report:
-    """Collects rejections while a graph is imported."""
+    """Collects what can't be imported while a graph is read."""
 
     def __init__(self) -> None:
-        self.rejections: dict[tuple[str, str], Rejection] = {}
+        self.refusals = Refusals()
+        self.decomposable_ops: set[str] = set()
+        """Ops that torch may be able to express in others."""
 
     def __bool__(self) -> bool:
-        return bool(self.rejections)
-
-    @property
-    def decomposable_ops(self) -> set[str]:
-        """Ops that torch may be able to express in others."""
-        return {r.op for r in self.rejections.values() if r.decomposable}
+        return bool(self.refusals)
 
     def add(self, node: torch.fx.Node, reason: str, remedy: str = "", decomposable: bool = False) -> None:
         """Record that a node can't be imported."""
         op = target_name(node.target)
-        rejection = self.rejections.setdefault((op, reason), Rejection(op, reason, remedy, decomposable))
-        rejection.count += 1
-        source = describe(node)
-        if len(rejection.sources) < _LINES and source not in rejection.sources:
-            rejection.sources.append(source)
+        self.refusals.add(op, reason, describe(node), remedy)
+        if decomposable:
+            self.decomposable_ops.add(op)
 
     def add_unknown(self, node: torch.fx.Node) -> None:
         """Record a node whose op has no handler."""
         self.add(node, "the op is not supported", alternative(target_name(node.target)), decomposable=True)
 
     def error(self, origin: str = "") -> UnsupportedError:
-        """The error that names everything, most frequent first; `error.records` is the machine-readable form."""
-        ordered = sorted(self.rejections.values(), key=lambda r: (-r.count, r.op))
-        total = sum(r.count for r in ordered)
-        lines: list[str] = []
-        for r in ordered:
-            lines.append(f"{r.op} x{r.count}: {r.reason}")
-            lines += [f"    at {source}" for source in r.sources]
-            if r.remedy:
-                lines.append(f"    instead: {r.remedy}")
-        error = UnsupportedError(
-            f"{len(ordered)} kind{'s' if len(ordered) != 1 else ''} of operation in the program "
-            f"({total} node{'s' if total != 1 else ''}) can't be compiled",
-            where=origin,
-            why="\n".join(lines),
-            remedy="change the model at the lines above, or ask for the ops; nothing was compiled",
-        )
-        error.records = [r.record() for r in ordered]  # type: ignore[attr-defined]
-        return error
+        """The error that names everything (see `Refusals.error`)."""
+        remedy = "change the model at the lines above, or ask for the ops; nothing was compiled"
+        return self.refusals.error("node", "compiled", remedy, origin)
 
 
 def alternative(op: str) -> str:
