@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tilewright.core.mlir import ir
-from tilewright.core.symbolic import Dim, parse_dim, to_expr
+from tilewright.core.symbolic import to_expr
 from tilewright.dialects import tw
 from tilewright.passes.cost import kernel_cost
-from tilewright.passes.plan_memory import planned_bytes
+from tilewright.passes.plan_memory import planned_slots, slot_offsets
 from tilewright.passes.schedules.attribute import read_schedule
 from tilewright.passes.schedules.database import read_database
 from tilewright.targets import Target
@@ -65,8 +65,8 @@ def decomposed_entries(module: ir.Module) -> list[str]:
 def memory_entry(module: ir.Module) -> dict[str, Any]:
     """The planned arena: its size as an expression, and at the smallest and largest sizes."""
     main = entry_function(module)
-    slots: list[Dim] = [parse_dim(ir.StringAttr(a).value) for a in ir.ArrayAttr(main.operation.attributes["tw.slots"])]
-    total = planned_bytes(slots)
+    slots = planned_slots(main.operation)
+    total = slot_offsets(slots)[-1]
     ranges = tw.symbols_of(main)
     low, high = (to_expr(total).evaluate({name: bounds[i] for name, bounds in ranges.items()}) for i in (0, 1))
     return {"arena_bytes": str(total), "arena_slots": len(slots), "arena_bytes_smallest": low, "arena_bytes_largest": high}

@@ -16,7 +16,6 @@ from tilewright.core.mlir import arith, ir, llvm, scf
 from tilewright.core.symbolic import Dim
 from tilewright.dialects.tw.types import tensor_info
 from tilewright.lowering.program_interface import (
-    ALIGNMENT,
     KernelInfo,
     body,
     callee,
@@ -24,12 +23,11 @@ from tilewright.lowering.program_interface import (
     kernel_info,
     launch_expression,
     launch_symbols,
-    planned_slots,
     read_symbols,
-    slot_offsets,
     weight_use,
 )
 from tilewright.lowering.size_expression import SizeEmitter
+from tilewright.passes.plan_memory import ALIGNMENT, planned_slots, slot_offsets
 
 ENTRY_SYMBOL = "tw_main"
 _FIELDS = (

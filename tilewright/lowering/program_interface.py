@@ -11,11 +11,9 @@ from dataclasses import dataclass
 
 from tilewright.core.diagnostics import VerifyError
 from tilewright.core.mlir import ir
-from tilewright.core.symbolic import Dim, call, ceildiv, parse, simplify_dim, to_expr
+from tilewright.core.symbolic import Dim, call, parse, simplify_dim
 from tilewright.dialects.tw.types import tensor_info
-
-ALIGNMENT = 64
-"""Bytes to which weights, arena slots and scratch are aligned."""
+from tilewright.passes.plan_memory import planned_slots, slot_offsets
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,8 @@ def read_interface(module: ir.Module, kernels: Mapping[str, KernelInfo], entry: 
         outputs=_ports(returned.operands, attributes, "res_attrs", "output"),
         symbols=read_symbols(attributes),
         weights=tuple(weights),
-        slots=slots,
-        arena_bytes=str(simplify_dim(slot_offsets(slots)[-1])),
+        slots=tuple(map(str, slots)),
+        arena_bytes=str(slot_offsets(slots)[-1]),
         scratch_bytes=str(_maximum(list(scratch.values()))),
     )
 
@@ -108,22 +106,6 @@ def read_symbols(attributes: ir.OpAttributeMap) -> tuple[tuple[str, int, int], .
         low, high = ir.DenseI64ArrayAttr(named.attr)
         result.append((named.name, low, high))
     return tuple(result)
-
-
-def planned_slots(main: ir.Operation) -> tuple[str, ...]:
-    """The byte sizes in `tw.slots`. Raises VerifyError when memory is not planned."""
-    if "tw.slots" not in main.attributes:
-        raise VerifyError("@main has no tw.slots", why="memory is not planned yet", remedy="run tw-plan-memory before")
-    return tuple(ir.StringAttr(a).value for a in ir.ArrayAttr(main.attributes["tw.slots"]))
-
-
-def slot_offsets(slots: tuple[str, ...]) -> list[Dim]:
-    """The offset of each slot in the arena, aligned; one more element at the end is the size of the arena."""
-    offsets: list[Dim] = [0]
-    for size in slots:
-        aligned = to_expr(ceildiv(parse(size), ALIGNMENT)) * ALIGNMENT
-        offsets.append(simplify_dim(to_expr(offsets[-1]) + aligned))
-    return offsets
 
 
 def weight_use(op: ir.Operation) -> WeightUse:

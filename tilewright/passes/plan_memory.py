@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from tilewright.core.diagnostics import VerifyError
 from tilewright.core.mlir import ir
 from tilewright.core.passes import Pass
 from tilewright.core.registry import register_pass
-from tilewright.core.symbolic import Dim, Ranges, call, ceildiv, simplify_dim, symbol, to_expr
+from tilewright.core.symbolic import Dim, Ranges, call, ceildiv, parse_dim, simplify_dim, symbol, to_expr
 from tilewright.dialects import tw
 
 ALIGNMENT = 64
+"""Bytes to which weights, arena slots and scratch are aligned."""
 
 
 @register_pass
@@ -109,6 +112,16 @@ def _dominates(large: Dim, small: Dim, ranges: Ranges) -> bool:
     return all(factor >= 0 for factor in (to_expr(large) - small).substitute(shifted).terms.values())
 
 
-def planned_bytes(slots: list[Dim]) -> Dim:
-    """Bytes of the arena: the slots one after the other, each aligned."""
-    return simplify_dim(sum((to_expr(ceildiv(s, ALIGNMENT)) * ALIGNMENT for s in slots), to_expr(0)))
+def planned_slots(main: ir.Operation) -> list[Dim]:
+    """The byte sizes in `tw.slots`. Raises VerifyError when memory is not planned."""
+    if "tw.slots" not in main.attributes:
+        raise VerifyError("@main has no tw.slots", why="memory is not planned yet", remedy="run tw-plan-memory before")
+    return [parse_dim(ir.StringAttr(a).value) for a in ir.ArrayAttr(main.attributes["tw.slots"])]
+
+
+def slot_offsets(slots: Iterable[Dim]) -> list[Dim]:
+    """The offset in bytes of each slot in the arena, aligned; one more element at the end is the size of the arena."""
+    offsets: list[Dim] = [0]
+    for size in slots:
+        offsets.append(simplify_dim(to_expr(offsets[-1]) + to_expr(ceildiv(size, ALIGNMENT)) * ALIGNMENT))
+    return offsets

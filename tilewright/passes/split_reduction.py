@@ -16,7 +16,7 @@ from tilewright.dialects.tw.types import BYTES
 from tilewright.passes.rewrite import PatternSet, Rewriter, defined_functions
 from tilewright.passes.scalars import Scalar
 from tilewright.passes.schedules.matmul_instructions import LAYOUTS
-from tilewright.passes.schedules.matmul_kernel import ACCUMULATORS, inner_size, is_cast
+from tilewright.passes.schedules.matmul_kernel import ACCUMULATORS, inner_size
 from tilewright.passes.schedules.matmul_rule import product_schedule
 from tilewright.targets import Target, find
 
@@ -135,7 +135,7 @@ def _sliced(rw: Rewriter, value: ir.Value, size: Dim, slices: int, inner: bool) 
     dimension, else `[slices, k / slices, size]`. A cast stays next to the matmul, which converts while it loads.
     """
     cast = rw.producer(value, "pointwise")
-    if cast is not None and is_cast(cast):
+    if cast is not None and tw.is_cast(cast):
         return rw.cast(_sliced(rw, cast.operands[0], size, slices, inner), rw.info(value).dtype)
     depth = rw.shape(value)[-1 if inner else 0]
     assert isinstance(depth, int)

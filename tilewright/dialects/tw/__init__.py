@@ -15,6 +15,7 @@ from tilewright.dialects.tw.access import (
     body,
     functions,
     get,
+    is_cast,
     is_op,
     location_text,
     op_name,
@@ -59,7 +60,8 @@ def load(context: ir.Context) -> None:
 
 __all__ = [
     "BYTES", "FLOATS", "INTEGERS", "SPECS", "TensorInfo", "arguments_of", "attributes_of", "body", "broadcast_shapes", "build",
-    "build_many", "constant", "dtype_of_array", "element_type", "elements_to_array", "format_shape", "functions", "get", "is_op",
+    "build_many", "constant", "dtype_of_array", "element_type", "elements_to_array", "format_shape", "functions", "get", "is_cast",
+    "is_op",
     "kernel", "load", "location_text", "numpy_dtype", "op_name", "operand_groups", "parse_shape", "pointwise", "register_op",
     "score_region", "short_name", "spec_of", "symbols_attribute", "symbols_of", "tensor_info", "tensor_type", "verify", "verify_kernels",
     "verify_op", "verify_program", "weight", "yield_", "yielded",

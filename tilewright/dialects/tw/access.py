@@ -148,6 +148,15 @@ def location_text(location: ir.Location) -> str:
     return " ".join(parts)
 
 
+def is_cast(op: ir.Operation | ir.OpView) -> bool:
+    """Whether an op is a `tw.pointwise` that converts between float types and does nothing else."""
+    if not is_op(op, "pointwise") or len(op.operation.operands) != 1 or len(op.operation.results) != 1:
+        return False
+    names = [inner.operation.name for inner in body(op).operations]
+    same_shape = tensor_info(op.operation.operands[0]).shape == tensor_info(op.operation.results[0]).shape
+    return same_shape and names in (["arith.truncf", "tw.yield"], ["arith.extf", "tw.yield"])
+
+
 def functions(module: ir.Module) -> Iterator[ir.OpView]:
     """All `func.func` of a module."""
     for op in module.body.operations:

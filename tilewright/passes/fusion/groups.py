@@ -12,7 +12,6 @@ from tilewright.passes.fusion.rules import (
     Role,
     Shape,
     domain_of,
-    is_cast,
     keeps_last_dim,
     merged_domain,
     reduces_last_only,
@@ -208,7 +207,7 @@ class Grouping:
     def _casts_for_matmuls(self, op: ir.Operation) -> bool:
         """True for a cast that matmuls alone use, as an operand: each converts while it loads."""
         uses = [use.owner.operation for r in op.results for use in r.uses]
-        return is_cast(op) and op.results[0] not in self.returned and bool(uses) and all(tw.is_op(user, "matmul") for user in uses)
+        return tw.is_cast(op) and op.results[0] not in self.returned and bool(uses) and all(tw.is_op(user, "matmul") for user in uses)
 
     def _follow_anchor(self, op: ir.Operation) -> bool:
         """The transpose of an attention's only result is stored by the attention kernel itself."""
@@ -346,7 +345,7 @@ class Grouping:
 
     def _read_by(self, anchor: ir.Operation) -> set[ir.Value]:
         """The operands of an anchor, and what is behind the casts that it takes in."""
-        casts = [v.owner.operation for v in anchor.operands if not isinstance(v.owner, ir.Block) and is_cast(v.owner.operation)]
+        casts = [v.owner.operation for v in anchor.operands if not isinstance(v.owner, ir.Block) and tw.is_cast(v.owner.operation)]
         return {*anchor.operands, *(cast.operands[0] for cast in casts if cast in self.pending and cast not in self.member)}
 
     def _find_ancestors(self) -> None:

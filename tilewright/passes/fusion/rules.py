@@ -72,15 +72,6 @@ def _multiplies_slices(matmul: ir.Operation, reshape: ir.Operation) -> bool:
     return split is not None and split == reshape
 
 
-def is_cast(op: ir.OpView | ir.Operation) -> bool:
-    """True for a pointwise op that converts between float types and does nothing else."""
-    if tw.short_name(op) != "pointwise" or len(op.operation.operands) != 1 or len(op.operation.results) != 1:
-        return False
-    body = [inner.operation.name for inner in tw.body(op).operations]
-    same_shape = tw.tensor_info(op.operation.operands[0]).shape == tw.tensor_info(op.operation.results[0]).shape
-    return same_shape and body in (["arith.truncf", "tw.yield"], ["arith.extf", "tw.yield"])
-
-
 def without_units(shape: Sequence[Dim]) -> Shape:
     return tuple(d for d in shape if d != 1)
 

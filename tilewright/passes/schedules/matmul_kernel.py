@@ -11,8 +11,6 @@ from tilewright.dialects import tw
 ACCUMULATORS = {"f32": "f32", "bf16": "f32", "f16": "f32", "i8": "i32"}
 """Element type of a matmul's operands to that of its sums."""
 
-_CASTS = ("arith.truncf", "arith.extf")
-
 
 @dataclass
 class ColumnRange:
@@ -101,19 +99,10 @@ def cast_source(value: ir.Value) -> ir.Value:
     """What is behind a cast in front of a matmul: the operand of a `tw.pointwise` that only rounds or widens; else the value."""
     while not isinstance(value.owner, ir.Block):
         op = value.owner.operation
-        if not is_cast(op):
+        if not tw.is_cast(op):
             return value
         value = op.operands[0]
     return value
-
-
-def is_cast(op: ir.Operation) -> bool:
-    """Whether a `tw.pointwise` does nothing but convert between float types."""
-    if not tw.is_op(op, "pointwise") or len(op.operands) != 1 or len(op.results) != 1:
-        return False
-    body = [o.operation for o in op.regions[0].blocks[0].operations]
-    same_shape = tw.tensor_info(op.operands[0]).shape == tw.tensor_info(op.results[0]).shape
-    return same_shape and len(body) == 2 and body[0].name in _CASTS
 
 
 def _matmuls_behind(value: ir.Value, known: dict[ir.Operation, set[ir.Operation]]) -> set[ir.Operation]:
