@@ -37,6 +37,7 @@ from tilewright.lowering.loops.memory import Buffer
 from tilewright.lowering.loops.plan import Plan
 from tilewright.lowering.loops.scopes import Scope, Scopes
 from tilewright.lowering.loops.types import broadcast, constant, is_vector, storage_type, widen
+from tilewright.lowering.math import sums_with_erf
 from tilewright.targets import Target
 
 
@@ -79,6 +80,7 @@ class Emitter:
     filling: Node | None = None
     row_depth: int = 0
     slow_paths: list[str] = field(default_factory=list)
+    _sums_with_erf: dict[ir.Block, dict[ir.Operation, ir.Operation]] = field(default_factory=dict)
     _names: int = 0
     _guards: int = 0
 
@@ -178,6 +180,12 @@ class Emitter:
     def _mapped(self, node: Mapped, index: tuple[Expr, ...], element: Element) -> ir.Value:
         evaluation = region.Region(self, node.stage, node.iteration(index), element)
         return evaluation.data(list(node.stage.block.operations)[-1].operation.operands[node.result])
+
+    def sums_with_erf(self, block: ir.Block) -> dict[ir.Operation, ir.Operation]:
+        """`sums_with_erf` of a region, remembered."""
+        if block not in self._sums_with_erf:
+            self._sums_with_erf[block] = sums_with_erf(block)
+        return self._sums_with_erf[block]
 
     def outer_scalar(self, value: ir.Value) -> ir.Value:
         """A scalar defined between stages, cloned to the start of the function."""

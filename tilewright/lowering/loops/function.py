@@ -8,7 +8,9 @@ from tilewright.lowering.loops import rows
 from tilewright.lowering.loops.emitter import Emitter, RowBuffer, constant_buffer
 from tilewright.lowering.loops.graph import Arrays, Constant, Graph, read_kernel
 from tilewright.lowering.loops.index_algebra import IndexSpace, linearize
+from tilewright.lowering.loops.interleave import interleave
 from tilewright.lowering.loops.memory import Buffer, bytes_view, flat_view
+from tilewright.lowering.loops.outputs import output_index
 from tilewright.lowering.loops.plan import Knobs, Plan, Section, make_plan, trace_section
 from tilewright.lowering.loops.row_buffers import choose_stored, scratch_bytes
 from tilewright.lowering.loops.scopes import Scopes
@@ -48,6 +50,7 @@ def emit_loops(function: ir.OpView, target: Target, knobs: Knobs, fast_math: boo
         else:
             scratch_size, total = _emit_sections(emitter, plan, scratch, knobs), _trip_count(plan, width)
         func.ReturnOp([])
+    interleave(block)
     if knobs.kind == "scalar" and not in_order:
         emitter.slow_paths.append("the schedule asks for one element at a time")
     attributes = level3.operation.attributes
@@ -142,7 +145,7 @@ def _bind_rows(emitter: Emitter, plan: Plan, section: Section, scratch: ir.Value
         if entry.output is not None:
             node = dict(section.outputs)[entry.output]
             buffer = emitter.outputs[entry.output]
-            address = linearize(rows.output_index(section, node), node.shape)
+            address = linearize(output_index(section, node), node.shape)
         elif section.lane is not None and not section.lane_in_unit:
             dtype = "f32" if entry.node.dtype in ("f16", "bf16") else entry.node.dtype
             buffer = Buffer(bytes_view(scratch, emitter.scopes.index(offset), dtype, emitter.scopes.lookup("hi")), dtype)

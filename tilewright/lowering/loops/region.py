@@ -17,7 +17,7 @@ from tilewright.dialects.tw.access import location_text
 from tilewright.lowering.loops.element import Element
 from tilewright.lowering.loops.graph import Mapped, Stage, affine_to_index, combine_indices
 from tilewright.lowering.loops.types import broadcast, constant, element_of, is_vector, shaped_like, widen
-from tilewright.lowering.math import expand_math_op, is_expanded
+from tilewright.lowering.math import expand_math_op, expand_nonpositive_exp, expand_one_plus_erf, is_expanded
 from tilewright.lowering.math.power import integer_power
 from tilewright.lowering.math.remainder import float_remainder
 
@@ -87,6 +87,10 @@ class Region:
                 return self._conditional(op, value)
             case "arith.select":
                 return self._select(op)
+            case "arith.addf" if op in self.emitter.sums_with_erf(op.block):
+                erf = self.emitter.sums_with_erf(op.block)[op]
+                with op.location:
+                    return expand_one_plus_erf(self.data(erf.operands[0]), self.emitter.target)
             case "arith.cmpi" if isinstance(op.operands[0].type, ir.IndexType):
                 return self._compare(op)
             case _:
@@ -246,6 +250,8 @@ def clone(emitter: Emitter, op: ir.Operation, operands: Sequence[ir.Value], elem
             special = _constant_power(op, operands)
             if special is not None:
                 return special
+        if name == "math.exp" and "tw.nonpositive" in op.attributes and isinstance(element_of(operands[0].type), ir.F32Type):
+            return expand_nonpositive_exp(operands[0], emitter.target)
         if is_expanded(name):
             try:
                 return expand_math_op(name, operands, emitter.target, emitter.fast_math)

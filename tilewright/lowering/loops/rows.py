@@ -6,19 +6,17 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 
-from tilewright.core.mlir import arith, ir, scf
+from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim, Expr, call, ceildiv, product, symbol, to_expr
-from tilewright.lowering.loops import memory
+from tilewright.lowering.loops import memory, tiles
 from tilewright.lowering.loops.domain import Axis
 from tilewright.lowering.loops.element import SCALAR, Element, Lane
 from tilewright.lowering.loops.emitter import Emitter
-from tilewright.lowering.loops.graph import Node
-from tilewright.lowering.loops.index_algebra import delinearize, linearize
+from tilewright.lowering.loops.index_algebra import delinearize
+from tilewright.lowering.loops.outputs import Values, store_outputs
 from tilewright.lowering.loops.plan import Section
 from tilewright.lowering.loops.trace import Demand
 from tilewright.lowering.loops.vector_loop import State, lane_scope, over_registers, plain_loop, vector_loop
-
-Values = dict[str, Dim]
 
 
 def unit_count(section: Section, width: int) -> Dim:
@@ -26,7 +24,7 @@ def unit_count(section: Section, width: int) -> Dim:
     if section.lane is None:
         return ceildiv(section.rows, section.rows_per_unit)
     if section.tile is not None:
-        return to_expr(section.rows) * to_expr(ceildiv(section.tile.size, width))
+        return to_expr(section.rows) * to_expr(ceildiv(section.lane.size, tiles.BAND_VECTORS * width))
     if section.lane_in_unit:
         return to_expr(section.rows) * to_expr(ceildiv(section.lane.size, section.lane_block))
     return ceildiv(section.rows, section.rows_per_unit)
@@ -35,8 +33,9 @@ def unit_count(section: Section, width: int) -> Dim:
 def emit_section(emitter: Emitter, section: Section, low: Expr, high: Expr, unroll: int) -> None:
     """Emit the units `low` to `high` (expressions over symbols of the function scope) of a section."""
     if section.tile is not None:
-        bands = to_expr(ceildiv(section.tile.size, emitter.width))
-        _units(emitter, section, low, high, bands, lambda v, b: _tiles(emitter, section, v, b))
+        assert section.lane is not None
+        bands = to_expr(ceildiv(section.lane.size, tiles.BAND_VECTORS * emitter.width))
+        _units(emitter, section, low, high, bands, lambda v, b: tiles.emit_band(emitter, section, v, b, _compute_lanes))
     elif section.lane is not None and section.lane_in_unit and not section.units:
         _flat(emitter, section, low, high, unroll)
     elif section.lane is not None and section.lane_in_unit:
@@ -178,7 +177,7 @@ def _inner_loops(emitter: Emitter, section: Section, values: Values, inner: list
 
         plain_loop(emitter, emitter.scopes.current, 0, inner[0].size, 1, [], step, emitter.fresh("n"))
     elif section.lane is None:
-        _store_outputs(emitter, section, values, SCALAR)
+        store_outputs(emitter, section, values, SCALAR)
     else:
         _compute_lanes(emitter, section, values, to_expr(0), to_expr(section.lane.size), unroll)
 
@@ -190,7 +189,7 @@ def _compute_lanes(emitter: Emitter, section: Section, values: Values, low: Expr
     if emitter.width == 1:
 
         def scalar_step(at: Expr, _: State) -> State:
-            _store_outputs(emitter, section, {**values, lane.name: at}, SCALAR)
+            store_outputs(emitter, section, {**values, lane.name: at}, SCALAR)
             return []
 
         plain_loop(emitter, emitter.scopes.current, low, high, 1, [], scalar_step, emitter.fresh("n"), size=lane.size)
@@ -201,7 +200,7 @@ def _compute_lanes(emitter: Emitter, section: Section, values: Values, low: Expr
             if element.lane is not None and element.offset == element.lane.offsets[0]:
                 _inside_lanes(emitter, section, values, element.lane, list(section.inner))
         else:
-            _store_outputs(emitter, section, {**values, lane.name: at}, element)
+            store_outputs(emitter, section, {**values, lane.name: at}, element)
         return state
 
     slots: list[State] = [[] for _ in range(unroll)]
@@ -232,7 +231,7 @@ def _inside_lanes(emitter: Emitter, section: Section, values: Values, lane: Lane
     assert axis is not None
     if not inner:
         for element in elements:
-            _store_outputs(emitter, section, {**values, axis.name: symbol(lane.name) + element.offset}, element)
+            store_outputs(emitter, section, {**values, axis.name: symbol(lane.name) + element.offset}, element)
         return
     # What the rows share (reductions over them) comes first, so that it fills what later loops read.
     for demand in sorted(section.demands, key=lambda d: d.node.number):
@@ -246,97 +245,3 @@ def _inside_lanes(emitter: Emitter, section: Section, values: Values, lane: Lane
         return []
 
     plain_loop(emitter, emitter.scopes.current, 0, inner[0].size, 1, [], step, emitter.fresh("n"))
-
-
-def _store_outputs(emitter: Emitter, section: Section, values: Values, element: Element) -> None:
-    results = []
-    for position, node in section.outputs:
-        index = [emitter.space.simplify(e.substitute(values)) for e in output_index(section, node)]
-        results.append((position, node, index, emitter.value(node, index, element)))
-    for position, node, index, value in results:
-        memory.store(emitter, emitter.outputs[position], emitter.space.simplify(linearize(index, node.shape)), value, element)
-
-
-def output_index(section: Section, node: Node) -> list[Expr]:
-    """The index of an output over the loops of its section. Outputs may differ in where they have dimensions of size 1."""
-    index = section.domain.index
-    if len(index) == len(node.shape) and all((s == 1) == (e.constant() == 0) for s, e in zip(node.shape, index)):
-        return list(index)
-    proper = iter([e for e in index if e.constant() != 0])
-    return [to_expr(0) if size == 1 else next(proper) for size in node.shape]
-
-
-def _tiles(emitter: Emitter, section: Section, values: Values, block: Expr) -> None:
-    """A band of `width` steps of the tile loop: square tiles along the lanes, the last one moved back to end at the edge."""
-    width = emitter.width
-    emitter.row_depth = emitter.scopes.current.depth
-    tile, lane = section.tile, section.lane
-    assert tile is not None and lane is not None
-    large = [_at_least(emitter, a.size, width) for a in (tile, lane)]
-    if False in large:
-        _strided(emitter, section, values, block)
-    elif None not in large:
-        _tile_band(emitter, section, values, block)
-    else:
-        scopes = emitter.scopes
-        sizes = [scopes.index(to_expr(a.size)) for a, known in zip((tile, lane), large) if known is None]
-        limit = scopes.index(width)
-        flags = [arith.CmpIOp(arith.CmpIPredicate.sge, s, limit).result for s in sizes]
-        flag = flags[0] if len(flags) == 1 else arith.AndIOp(*flags).result
-        branch = scf.IfOp(flag, has_else=True)
-        home = scopes.current
-        for part, emit in zip(branch.operation.regions, (_tile_band, _strided)):
-            with scopes.before(home, branch.operation), scopes.enter(part.blocks[0], {}):
-                emit(emitter, section, values, block)
-                scf.YieldOp([])
-
-
-def _at_least(emitter: Emitter, size: Dim, width: int) -> bool | None:
-    low, high = to_expr(size).bounds(emitter.graph.size_ranges)
-    return True if low >= width else False if high < width else None
-
-
-def _tile_band(emitter: Emitter, section: Section, values: Values, block: Expr) -> None:
-    width, scopes = emitter.width, emitter.scopes
-    tile, lane = section.tile, section.lane
-    assert tile is not None and lane is not None
-    start = block * width
-    if to_expr(tile.size).divide_exactly(width) is None:
-        start = to_expr(call("min", start, to_expr(tile.size) - width))
-    tile_name = emitter.fresh("t")
-    emitter.space.redefine(tile_name, 0, to_expr(tile.size) - width)
-    first = scopes.index(start)
-    with scopes.enter_inline(scopes.current, {tile_name: first}):
-
-        def one_tile(name: str) -> None:
-            own = Lane(name, (0,), {}, 0, lane.size, tile_name, tuple(range(width)))
-            with lane_scope(emitter, own):
-                for k in range(width):
-                    at = {**values, lane.name: symbol(name), tile.name: symbol(tile_name) + k}
-                    _store_outputs(emitter, section, at, Element(own, 0, None, 0, k))
-
-        def step(_: Expr, state: State) -> State:
-            one_tile(name)
-            return state
-
-        name = emitter.fresh("l")
-        whole = to_expr(call("floordiv", lane.size, width)) * width
-        plain_loop(emitter, scopes.current, 0, whole, width, [], step, name)
-        if to_expr(lane.size).divide_exactly(width) is None:
-            last = emitter.fresh("l")
-            emitter.space.redefine(last, 0, to_expr(lane.size) - 1)
-            with scopes.enter_inline(scopes.current, {last: scopes.index(to_expr(lane.size) - width)}):
-                one_tile(last)
-
-
-def _strided(emitter: Emitter, section: Section, values: Values, block: Expr) -> None:
-    """Too few elements for a tile: one lane at a time from memory."""
-    tile, lane = section.tile, section.lane
-    assert tile is not None and lane is not None
-    end = to_expr(call("min", block * emitter.width + emitter.width, tile.size))
-
-    def step(at: Expr, _: State) -> State:
-        _compute_lanes(emitter, section, {**values, tile.name: at}, to_expr(0), to_expr(lane.size), 1)
-        return []
-
-    plain_loop(emitter, emitter.scopes.current, block * emitter.width, end, 1, [], step, emitter.fresh("n"), size=tile.size)

@@ -6,6 +6,13 @@ whole range. `expand_math_op` maps scalar `math` ops to these functions.
 
 from __future__ import annotations
 
-from tilewright.lowering.math.expand import computes, expand_math_op, expand_one_plus_erf, is_expanded
+from tilewright.lowering.math.expand import (
+    computes,
+    expand_math_op,
+    expand_nonpositive_exp,
+    expand_one_plus_erf,
+    is_expanded,
+    sums_with_erf,
+)
 
-__all__ = ["computes", "expand_math_op", "expand_one_plus_erf", "is_expanded"]
+__all__ = ["computes", "expand_math_op", "expand_nonpositive_exp", "expand_one_plus_erf", "is_expanded", "sums_with_erf"]

@@ -14,6 +14,13 @@ LN2_HIGH, LN2_LOW = 0.693145751953125, 1.42860682030941723212e-6
 EXP_POLYNOMIAL = (0.000198527617612853646, 0.00139304355252534151, 0.00833336077630519867, 0.0416664853692054749, 0.166666671633720398, 0.5)
 
 
+SOFTMAX_POLYNOMIAL = (
+    0.008315992541611195, 0.04189002886414528, 0.1666688472032547, 0.4999926686286926, 1.0000001192092896, 1.0,
+)  # fmt: skip
+"""e^r within 1.2e-7 for |r| <= ln(2)/2: our minimax fit of the relative error, with the constant term exact."""
+LN2 = 0.69314718055994530942
+
+
 def exp_mantissa(lanes: Lanes, x: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
     """`(exp(r), n as f32, n as i32)` with `x = n ln2 + r`. A target with the capability `exp2` has an instruction for it (within 2 ULP)."""
     n, exponent = lanes.round_scaled(x, LOG2_E)
@@ -48,6 +55,16 @@ def exp_bounded(lanes: Lanes, x: ir.Value) -> ir.Value:
     """e^x for x that the caller knows to be within [-87, 88]. Error below 1 ULP."""
     value, _, exponent = exp_mantissa(lanes, x)
     return lanes.from_bits(lanes.add_int(lanes.bits(value), lanes.shift_left(exponent, 23)))
+
+
+def exp_nonpositive(lanes: Lanes, x: ir.Value) -> ir.Value:
+    """e^x for x <= 0, where only the relative error counts: the terms of a softmax. Below 2.3e-7 + 3e-9 |x|; exp(0) = 1, exp(-inf) = 0."""
+    if lanes.has("exp2"):
+        return exp(lanes, x)
+    clamped = lanes.max(-104.5, x)
+    n, exponent = lanes.round_scaled(clamped, LOG2_E)
+    r = lanes.fma(n, -LN2, clamped)
+    return scale_by_power_of_two(lanes, lanes.polynomial(r, SOFTMAX_POLYNOMIAL), n, exponent)
 
 
 def exp_flushing(lanes: Lanes, x: ir.Value) -> ir.Value:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tilewright.core.mlir import arith, ir
 from tilewright.dialects import tw
-from tilewright.lowering.math import expand_math_op, expand_one_plus_erf, is_expanded
+from tilewright.lowering.math import expand_math_op, expand_one_plus_erf, is_expanded, sums_with_erf
 from tilewright.lowering.math.expand import COST_OF_ONE_PLUS_ERF, COSTS
 from tilewright.targets import Target
 
@@ -35,7 +35,7 @@ def is_bf16(mlir_type: ir.Type) -> bool:
 def emit_region(block: ir.Block, arguments: Sequence[ir.Value], lanes: int, target: Target) -> list[ir.Value]:
     """What `block` yields, computed on vectors: `arguments` stand for its block arguments. Locations of the ops are kept."""
     values: dict[ir.Value, ir.Value] = {a: _widened(v) for a, v in zip(block.arguments, arguments, strict=True)}
-    sums = _sums_with_erf(block)
+    sums = sums_with_erf(block)
     inside = set(sums.values())
     for view in block.operations:
         op = view.operation
@@ -80,32 +80,9 @@ def _narrowed(value: ir.Value, scalar: ir.Type) -> ir.Value:
 
 def region_cost(block: ir.Block) -> int:
     """Estimated vector instructions of a region."""
-    saved = len(_sums_with_erf(block)) * (COSTS["math.erf"] - COST_OF_ONE_PLUS_ERF + 1)
+    saved = len(sums_with_erf(block)) * (COSTS["math.erf"] - COST_OF_ONE_PLUS_ERF + 1)
     return (
         sum(COSTS.get(op.operation.name, 1) for op in block.operations if op.operation.name not in ("tw.yield", "arith.constant")) - saved
-    )
-
-
-def _sums_with_erf(block: ir.Block) -> dict[ir.Operation, ir.Operation]:
-    """The sums `1 + erf(x)` computed in f32, as in GELU, whose erf nothing else uses: the addition, and the erf."""
-    found: dict[ir.Operation, ir.Operation] = {}
-    for view in block.operations:
-        op = view.operation
-        if op.name != "arith.addf" or not isinstance(_wide(op.results[0].type), ir.F32Type):
-            continue
-        for value, other in (tuple(op.operands), tuple(op.operands)[::-1]):
-            is_erf = not isinstance(value.owner, ir.Block) and value.owner.operation.name == "math.erf" and len(list(value.uses)) == 1
-            if is_erf and _is_one(other):
-                found[op] = value.owner.operation
-    return found
-
-
-def _is_one(value: ir.Value) -> bool:
-    owner = value.owner
-    return (
-        not isinstance(owner, ir.Block)
-        and owner.operation.name == "arith.constant"
-        and ir.FloatAttr(owner.operation.attributes["value"]).value == 1.0
     )
 
 
