@@ -22,6 +22,19 @@ def test_schemas() -> None:
     assert private.keyword_only(torch.ops.aten.add.Tensor) == [("self", False), ("other", False), ("alpha", True)]
 
 
+def test_results_that_share_memory() -> None:
+    assert private.returns_alias(torch.ops.aten.view.default)
+    assert not private.returns_alias(torch.ops.aten.add.Tensor)
+
+
+def test_types_of_other_inputs() -> None:
+    program = export_function(lambda x: x * 2, torch.ones(3, dtype=torch.bfloat16))
+    with next(n.meta["val"] for n in program.graph.nodes if n.op == "placeholder").fake_mode:
+        fake = torch.empty(3)
+    graph = private.propagate_types(program.graph_module, [fake]).graph
+    assert next(n for n in graph.nodes if n.op == "call_function").meta["val"].dtype == torch.float32
+
+
 def test_version_of_the_file_format() -> None:
     assert private.schema_version()[0] == 8
 

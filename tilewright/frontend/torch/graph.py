@@ -9,10 +9,37 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
-from tilewright.frontend.torch.private import OpOverload, writes_to_arguments
+from tilewright.frontend.torch.private import OpOverload, returns_alias, writes_to_arguments
 from tilewright.frontend.torch.registry import HANDLERS, target_name
 
+_BLOCK_MASK = 4
+"""The position of the block mask among the arguments of `flex_attention`."""
+
 _ASSERTIONS = ("aten._assert_scalar.default",)
+
+
+def arguments_read(node: torch.fx.Node) -> tuple[Any, ...]:
+    """The positional arguments of a node, with None for tensors that no handler reads.
+
+    `flex_attention` is told which blocks of scores its mask function hides; only the function itself (the last entry) counts.
+    """
+    if target_name(node.target) != "flex_attention":
+        return node.args
+    blocks: Any = node.args[_BLOCK_MASK]
+    return (
+        *node.args[:_BLOCK_MASK],
+        (*(None if isinstance(b, torch.fx.Node) else b for b in blocks[:-1]), blocks[-1]),
+        *node.args[_BLOCK_MASK + 1 :],
+    )
+
+
+def inputs_read(node: torch.fx.Node) -> list[torch.fx.Node]:
+    """The nodes that a node depends on."""
+    if target_name(node.target) != "flex_attention":
+        return node.all_input_nodes
+    found: list[torch.fx.Node] = []
+    torch.fx.map_arg((arguments_read(node), node.kwargs), found.append)
+    return found
 
 
 def live_nodes(graph: torch.fx.Graph) -> set[torch.fx.Node]:
@@ -23,7 +50,7 @@ def live_nodes(graph: torch.fx.Graph) -> set[torch.fx.Node]:
         node = pending.pop()
         if node not in live:
             live.add(node)
-            pending += node.all_input_nodes
+            pending += inputs_read(node)
     return live
 
 
@@ -35,11 +62,33 @@ def all_nodes(module: torch.fx.GraphModule) -> Iterator[torch.fx.Node]:
 
 
 def mutates(program: ExportedProgram) -> bool:
-    """True when some op writes to one of its arguments, so that the order of ops would matter."""
+    """True when some op writes to one of its arguments, so that the order of ops would matter.
+
+    Writing to a tensor that the program made and that no result depends on does not count.
+    """
+    live = live_nodes(program.graph)
     return any(
-        isinstance(n.target, OpOverload) and writes_to_arguments(n.target) and str(n.target) not in HANDLERS
+        isinstance(n.target, OpOverload)
+        and writes_to_arguments(n.target)
+        and str(n.target) not in HANDLERS
+        and (n.graph is not program.graph or _shares_memory(n.args[0], live))
         for n in all_nodes(program.graph_module)
     )
+
+
+def _shares_memory(node: Any, live: Collection[torch.fx.Node]) -> bool:
+    """True unless a tensor was surely made by an op, and neither it nor what shares its memory is in `live`."""
+    made = node
+    while isinstance(made, torch.fx.Node) and isinstance(made.target, OpOverload) and returns_alias(made.target):
+        made = made.args[0]
+    if not isinstance(made, torch.fx.Node) or not isinstance(made.target, OpOverload):
+        return True
+    pending, sharing = [made], {made}
+    while pending:
+        aliases = {u for u in pending.pop().users if isinstance(u.target, OpOverload) and returns_alias(u.target)} - sharing
+        sharing |= aliases
+        pending += aliases
+    return any(n in live for n in sharing)
 
 
 def decompose(program: ExportedProgram, without_handler: Collection[str] = ()) -> ExportedProgram:

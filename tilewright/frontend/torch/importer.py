@@ -21,7 +21,7 @@ from tilewright.dialects.tw import TensorInfo
 from tilewright.frontend.contract import check_program
 from tilewright.frontend.program import Program, Structure
 from tilewright.frontend.torch.emitter import Emitter, Rejected
-from tilewright.frontend.torch.graph import decompose, live_nodes, mutates
+from tilewright.frontend.torch.graph import arguments_read, decompose, live_nodes, mutates
 from tilewright.frontend.torch.locations import node_location
 from tilewright.frontend.torch.ops import HANDLERS
 from tilewright.frontend.torch.private import OpOverload, keyword_only
@@ -29,7 +29,7 @@ from tilewright.frontend.torch.registry import target_name
 from tilewright.frontend.torch.structure import leaf_names, nest
 from tilewright.frontend.torch.symbols import SymbolTable, is_symbolic
 from tilewright.frontend.torch.unsupported import Report
-from tilewright.frontend.torch.weights import WeightTable
+from tilewright.frontend.torch.weights import WeightTable, tensor_to_array
 
 _MISSING: Any = object()
 """The value of a node that could not be imported and has no stand-in."""
@@ -246,7 +246,14 @@ class _GraphImport:
             if node in live and node.op == "call_function":
                 self.values[node] = self._call(node)
             elif node in live and node.op == "get_attr":
-                self.values[node] = getattr(graph.owning_module, node.target)
+                self.values[node] = self._attribute(node, getattr(graph.owning_module, node.target))
+
+    def _attribute(self, node: torch.fx.Node, value: Any) -> Any:
+        """What a graph holds: a subgraph as it is, a tensor (the constants of subgraphs are not inputs of the program) as a constant."""
+        if not isinstance(value, torch.Tensor):
+            return value
+        self._locate(node)
+        return tw.constant(tensor_to_array(value), loc=self.emit.loc)
 
     def _locate(self, node: torch.fx.Node) -> None:
         self.emit.node = node
@@ -282,7 +289,7 @@ class _GraphImport:
 
     def _arguments(self, node: torch.fx.Node) -> tuple[list[Any], dict[str, Any]]:
         """Arguments by position, and the keyword-only ones of the op's schema by name."""
-        args = [self._resolve(a) for a in node.args]
+        args = [self._resolve(a) for a in arguments_read(node)]
         kwargs = {name: self._resolve(a) for name, a in node.kwargs.items()}
         if kwargs and isinstance(node.target, OpOverload):
             for name, by_keyword in keyword_only(node.target)[len(args) :]:

@@ -4,22 +4,39 @@ says what is expected of them, so that a new torch fails there first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch._export.serde.schema import SCHEMA_VERSION as _SCHEMA_VERSION
 from torch._ops import HigherOrderOperator, OpOverload
+from torch.fx.passes.fake_tensor_prop import FakeTensorProp
 from torch.utils import _pytree
 
 __all__ = [
-    "HigherOrderOperator", "OpOverload", "is_known_container", "keyword_only", "register_container", "schema_version",
-    "writes_to_arguments",
+    "HigherOrderOperator", "OpOverload", "is_known_container", "keyword_only", "propagate_types", "register_container",
+    "returns_alias", "schema_version", "writes_to_arguments",
 ]  # fmt: skip
 
 
 def writes_to_arguments(op: OpOverload) -> bool:
     """True when an op mutates one of its arguments."""
     return bool(op._schema.is_mutable)  # pyright: ignore[reportPrivateUsage]
+
+
+def returns_alias(op: OpOverload) -> bool:
+    """True when a result of an op may share memory with an argument."""
+    return any(r.alias_info is not None for r in op._schema.returns)  # pyright: ignore[reportPrivateUsage]
+
+
+def propagate_types(module: torch.fx.GraphModule, inputs: Sequence[Any]) -> torch.fx.GraphModule:
+    """A copy of a graph whose values have the types that follow from fake inputs of other types."""
+    clone = torch.fx.GraphModule(module, copy.deepcopy(module.graph))
+    for placeholder, fake in zip((n for n in clone.graph.nodes if n.op == "placeholder"), inputs):
+        placeholder.meta["val"] = fake
+    FakeTensorProp(clone, inputs[0].fake_mode).propagate_dont_convert_inputs(*inputs)
+    return clone
 
 
 def keyword_only(op: OpOverload) -> list[tuple[str, bool]]:

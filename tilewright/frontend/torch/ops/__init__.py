@@ -7,6 +7,7 @@ from tilewright.frontend.torch.ops import (
     control,
     convolution,
     creation,
+    flex_attention,
     indexing,
     linear,
     movement,
@@ -18,6 +19,6 @@ from tilewright.frontend.torch.ops import (
 from tilewright.frontend.torch.registry import HANDLERS
 
 __all__ = [
-    "HANDLERS", "attention", "control", "convolution", "creation", "indexing", "linear", "movement", "normalization", "pointwise",
-    "reduction", "symbolic",
+    "HANDLERS", "attention", "control", "convolution", "creation", "flex_attention", "indexing", "linear", "movement", "normalization",
+    "pointwise", "reduction", "symbolic",
 ]  # fmt: skip

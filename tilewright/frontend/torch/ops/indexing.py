@@ -64,11 +64,16 @@ def _index_operands(emit: Emitter, x: ir.Value, indices: Sequence[ir.Value | Non
         if tw.tensor_info(value).dtype == "i1":
             values.append(value)
             continue
-        value = _as_index(emit, value)
-        values.append(value if non_negative(emit, nodes[axis]) else _wrap_negative(emit, value, shape[axis]))  # type: ignore[index]
+        values.append(wrapped_index(emit, value, nodes[axis], shape[axis]))  # type: ignore[index]
     if not axes:
         emit.reject("indexing without an index")
     return axes, values
+
+
+def wrapped_index(emit: Emitter, index: ir.Value, node: object, extent: Dim) -> ir.Value:
+    """The indices that a node stands for, negative ones counted from the end of a dimension of size `extent`."""
+    index = _as_index(emit, index)
+    return index if non_negative(emit, node) else _wrap_negative(emit, index, extent)
 
 
 def _wrap_negative(emit: Emitter, index: ir.Value, extent: Dim) -> ir.Value:
