@@ -115,12 +115,8 @@ class TileValues:
 class TileProducts(Products):
     """Blocks of keys are made of whole groups. Probabilities, as pairs, replace the scores."""
 
-    padding = GROUP
-    stored_together = 2
-    keeps_pairs = True
-
     def __init__(self, context: KernelContext, query_scale: float, scores: Flat, sums: Flat) -> None:
-        super().__init__(context, query_scale, scores, sums)
+        super().__init__(context, query_scale, scores, sums, padding=GROUP, stored_together=2, keeps_pairs=True)
         self.registers = TileRegisters(context.index, context.region(CONFIGURATION_BYTES, "i8"))
         self.queries = QueryPairs(context)
         self.keys = TileKeys(context, self.registers)
@@ -161,7 +157,7 @@ class TileProducts(Products):
             self.scores.store_vector(self.context.lanes.from_bits(value), self.context.at(self.context.index.div(row, 2), part))
 
     def add_values(self, block: KeyBlock) -> None:
-        context, index = self.context, self.context.index
+        index = self.context.index
         groups = index.ceildiv(block.count, GROUP)
         values = self.values.group(block.first)
         whole = self.values.size // (2 * TILE_ROWS) * (2 * TILE_ROWS)
