@@ -115,9 +115,12 @@ class ScalarTable:
         return self.apply(f"math.{name}", args)
 
     def cast(self, scalar: Scalar, dtype: str) -> Scalar:
-        """The conversion to another type: between floats, from signed integers and i1 to floats."""
+        """The conversion to another type: between floats, between signed integers (the low bits), from these and i1 to floats."""
         if scalar.dtype == dtype:
             return scalar
+        if scalar.dtype not in tw.FLOATS and dtype not in tw.FLOATS:
+            wider = tw.BYTES[dtype] > tw.BYTES[scalar.dtype]
+            return self.apply(("arith.extui" if scalar.dtype == "i1" else "arith.extsi") if wider else "arith.trunci", (scalar,), dtype)
         if scalar.dtype not in tw.FLOATS:
             return self.apply("arith.uitofp" if scalar.dtype == "i1" else "arith.sitofp", (scalar,), dtype)
         source, target = tw.BYTES[scalar.dtype], tw.BYTES[dtype]

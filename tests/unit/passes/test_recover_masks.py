@@ -129,3 +129,34 @@ def test_added_masks_are_boolean_on_request() -> None:
     masks = lambda p: _added(_and(compare("le", _key(), _query()), p), -3e38)  # noqa: E731
     assert _attributes(masks, "tw-simplify,tw-recover{assume-visible=true}") == (True, 0, PADDED)
     assert _attributes(masks, "tw-simplify,tw-recover-masks{assume-visible=true}") == (True, 0, PADDED)
+
+
+def _lengths(masks: object, dtype: str = "i64") -> tuple[tuple[object, ...] | None, bool]:
+    """The shape of `kv_len`, and whether a mask is left, for a mask of the lengths `[s0, 1, 1, 1]`."""
+
+    def body(x: ir.Value, lengths: ir.Value) -> ir.Value:
+        return tw.build("attention", x, x, x, masks(reshape(lengths, "s0, 1, 1, 1")), scale=0.5)  # type: ignore[operator]
+
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((3, 2, 7, 4)).astype(np.float32), np.array([5, 0, 7], np.int32 if dtype == "i32" else np.int64)]
+    result = check([Q, typed("s0", dtype)], body, "tw-simplify,tw-recover", arrays=arrays)
+    groups = tw.operand_groups(result.find("attention"))
+    return None if groups["kv_len"] is None else result.shape(groups["kv_len"]), groups["mask"] is not None
+
+
+def test_keys_below_a_length() -> None:
+    assert _lengths(lambda n: compare("lt", _key(), n)) == (tw.parse_shape("s0"), False)
+    assert _lengths(lambda n: compare("lt", _key(), tw.pointwise([n], lambda x: arith.extsi(tw.element_type("i64"), x))), "i32")[1] is False
+    assert _lengths(lambda n: compare("gt", n, with_number("addi", _key(), 2))) == (tw.parse_shape("s0"), False)
+    assert _lengths(lambda n: compare("le", _key(), n)) == (tw.parse_shape("s0"), False)
+    assert _lengths(lambda n: compare("ge", n, _key())) == (tw.parse_shape("s0"), False)
+
+
+def test_a_length_beside_other_conditions() -> None:
+    assert _lengths(lambda n: _and(compare("lt", _key(), n), compare("le", _key(), _query()))) == (tw.parse_shape("s0"), False)
+    assert _lengths(lambda n: _and(compare("lt", _key(), n), compare("ne", _key(), n))) == (tw.parse_shape("s0"), True)
+
+
+def test_keys_above_a_number_stay_a_mask() -> None:
+    assert _lengths(lambda n: compare("ge", _key(), n)) == (None, True)
+    assert _lengths(lambda n: compare("lt", _query(), n)) == (None, True)

@@ -10,7 +10,9 @@ from tilewright.core.passes import Pass, option
 from tilewright.core.registry import register_pass
 from tilewright.passes.recover.activations import patterns as activations
 from tilewright.passes.recover.attention import patterns as attention
+from tilewright.passes.recover.caches import patterns as caches
 from tilewright.passes.recover.grouped_heads import patterns as grouped_heads
+from tilewright.passes.recover.key_lengths import patterns as key_lengths
 from tilewright.passes.recover.layer_norm import patterns as layer_norm
 from tilewright.passes.recover.masks import assuming_visible
 from tilewright.passes.recover.masks import patterns as masks
@@ -23,7 +25,7 @@ from tilewright.passes.simplify.simplify import patterns as simplify
 from tilewright.passes.simplify.simplify import run_to_fixpoint
 
 _ROWS = PatternSet(softmax, layer_norm, rms_norm, rope)
-_ATTENTION = PatternSet(attention, grouped_heads)
+_ATTENTION = PatternSet(attention, grouped_heads, key_lengths, caches)
 _REGIONS = PatternSet(merge_pointwise, activations, simplify)
 
 
