@@ -44,6 +44,8 @@ class Products(ABC):
     """A block's scores are padded to a multiple of so many keys with `INVISIBLE`, so that their probabilities become 0."""
     stored_together: int = 1
     """Rows of probabilities that are stored together; it divides `padding`."""
+    keeps_pairs: bool = False
+    """Whether probabilities are kept as bf16, two neighbouring keys in one word (`PairSoftmax`)."""
 
     @property
     def remaining_scale(self) -> float:
@@ -70,7 +72,10 @@ class Products(ABC):
 
     @abstractmethod
     def store_probabilities(self, row: Index, values: Sequence[Sequence[ir.Value]]) -> None:
-        """Keep the probabilities `values[i][vector]` of keys `row + i`, `i < stored_together`, of the block for `add_values`."""
+        """Keep the probabilities `values[i][vector]` of keys `row + i`, `i < stored_together`, of the block for `add_values`.
+
+        With `keeps_pairs`, `values[0][vector]` are words of the keys `row` and `row + 1`.
+        """
 
     @abstractmethod
     def add_values(self, block: KeyBlock) -> None:
