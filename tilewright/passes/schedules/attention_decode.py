@@ -23,8 +23,8 @@ FEW_ROWS = 16
 LARGEST_TILE = 64
 KEYS = 4
 """Keys whose products are accumulated at once."""
-PREFETCH_BYTES = 8192
-"""How far ahead of the keys that are multiplied their rows are fetched."""
+BLOCK = 32
+"""Keys of a block; the next one is fetched meanwhile. In f32, larger blocks of keys and values leave the first level cache."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class AttentionDecodeSchedule:
     """How an attention kernel with few queries is tiled.
 
     A unit of work has `tile` rows of queries, `rows` of which are multiplied with four keys at a time; `block` keys are scored before
-    their values are added up; rows of keys and values are prefetched `prefetch` keys ahead, 0 for not at all.
+    their values are added up; rows of keys and values are prefetched `prefetch` keys ahead, at least a block, 0 for not at all.
     """
 
     tile: int
@@ -68,8 +68,8 @@ def check_attention_decode_schedule(schedule: AttentionDecodeSchedule, target: T
     whole = max(target.vector_lanes(32), 8)
     if schedule.block < whole or schedule.block % whole:
         return f"blocks of {schedule.block} keys are not made of vectors of {whole}"
-    if schedule.prefetch < 0 or schedule.prefetch % 8:
-        return f"a distance of {schedule.prefetch} keys is not a multiple of 8"
+    if schedule.prefetch and schedule.prefetch < schedule.block:
+        return f"keys are fetched {schedule.prefetch} ahead, which is less than a block of {schedule.block}"
     return None
 
 
@@ -128,8 +128,4 @@ def decode_schedule(op: ir.OpView | ir.Operation, target: Target) -> AttentionDe
     rows, most = rows_of_queries(op), accumulators(target) // KEYS
     count = rows if isinstance(rows, int) and 0 < rows <= LARGEST_TILE else FEW_ROWS
     at_once = -(-count // -(-count // most))
-    k = tw.tensor_info(tw.operand_groups(op)["k"])
-    size = k.shape[3]
-    assert isinstance(size, int)
-    ahead = PREFETCH_BYTES // (size * tw.BYTES[k.dtype]) // 8 * 8
-    return AttentionDecodeSchedule(tile=-(-count // at_once) * at_once, rows=at_once, block=32, prefetch=min(max(ahead, 8), 256))
+    return AttentionDecodeSchedule(tile=-(-count // at_once) * at_once, rows=at_once, block=BLOCK, prefetch=BLOCK)

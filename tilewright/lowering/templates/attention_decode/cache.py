@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tilewright.core.mlir import arith, ir
+from tilewright.dialects.tw.types import element_type
 from tilewright.lowering.templates.attention.problem import Strided
 from tilewright.lowering.templates.attention_decode.problem import Pages
 from tilewright.lowering.templates.control import for_loop, if_else
@@ -89,7 +90,7 @@ def load_by_key(
     staged one by one, those of keys past the end repeat the last.
     """
     index = source.index
-    kind = ir.VectorType.get([lanes], staging.storage)
+    kind = ir.VectorType.get([lanes], element_type(staging.dtype))
 
     def one_by_one() -> list[ir.Value]:
         def element(lane: ir.Value, _: list[ir.Value]) -> None:

@@ -2,7 +2,7 @@
 
 A unit of work is a slice of the keys of one key and value head, for one tile of its rows of queries, which share each pass over the keys. A
 block of keys is scored, its scores become probabilities under a running maximum, and its values are added to the rows' sums. Rows of keys
-and values are prefetched as two streams beside each other, at an even pace: with a stream for each, memory is faster than with one.
+and values are prefetched at an even pace, as four streams beside each other, two for either: one core reads more of them than of one.
 Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018; slices after Dao et al., "Flash-Decoding", 2023.
 """
 
@@ -25,7 +25,8 @@ from tilewright.lowering.templates.memory import Flat
 from tilewright.passes.schedules.attention_decode import KEYS, AttentionDecodeSchedule
 
 _LINE = 64
-_LOCALITY = 3
+_LOCALITY = 2
+"""The second level cache: the first has too few outstanding lines, and holds only a part of what is fetched ahead."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,9 @@ class DecodeLoops:
         offset, length = self._offset_of_queries(place), self._length(place)
         first, end = self._visible(place, offset, length)
         begin = index.mul(index.div(first, self.lanes.width), self.lanes.width)
+        if problem.window:
+            end = index.select(index.compare("lt", first, end), end, begin)
+        end = index.max(end, begin)
         if problem.splits > 1:
             share = index.round_up(index.ceildiv(index.sub(end, begin), problem.splits), schedule.block)
             begin = index.add(begin, index.mul(place.slice, share))
@@ -85,15 +89,15 @@ class DecodeLoops:
         def block(first_key: ir.Value, _: list[ir.Value]) -> None:
             count = index.min(index.sub(end, first_key), schedule.block)
 
-            def group(first_row: Index, prefetches: bool) -> None:
+            def scores(first_row: Index, prefetches: bool) -> None:
                 self._scores(place, keys, first_row, first_key, count, (offset, end), prefetches)
 
-            self._by_rows(group)
-            self._by_rows(
-                lambda first_row, prefetches: self.values.add(
-                    keys, first_row, first_key, count, self._prefetch(keys, first_key, schedule.block // 2, 1) if prefetches else None
-                )
-            )
+            def values(first_row: Index, prefetches: bool) -> None:
+                fetch = self._prefetch_beside_values(keys, first_key) if prefetches else None
+                self.values.add(keys, first_row, first_key, count, fetch)
+
+            self._by_rows(scores)
+            self._by_rows(values)
 
         for_loop(index, begin, end, schedule.block, block)
         self.rows.finish(self.buffers.out, self.buffers.logsumexp, self.buffers.sinks, place)
@@ -124,25 +128,41 @@ class DecodeLoops:
         index = self.index
         first, _ = self.rows.visible(place, 0, offset, length)
         _, end = self.rows.visible(place, self.rows.tile - 1, offset, length)
-        return first, index.max(end, first)
+        return first, end
 
-    def _prefetch(self, keys: KeyRange, first_key: Index, ahead: int, rows: int) -> Callable[[Index], None]:
-        """What fetches `rows` rows of K and V from row `number * rows` on, counted from `ahead` behind where prefetching begins."""
+    def _prefetch(self, keys: KeyRange, first_key: Index, row: Index) -> None:
+        """Fetch a row of K and one of V, the `row`-th of the block that is `schedule.prefetch` keys ahead."""
         index, problem = self.index, self.problem
-        start = index.add(first_key, self.schedule.prefetch + ahead)
+        key = index.add(index.add(first_key, self.schedule.prefetch), row)
+        # Where keys follow each other in memory, behind the last one are those of the next head, which are next.
+        found = self.cache.find(keys, key, 1, clamp=problem.pages is not None)
+        streams = [
+            (self.buffers.k, self.cache.offsets(problem.k, keys, found)[0], problem.head_size),
+            (self.buffers.v, self.cache.offsets(problem.v, keys, found)[0], problem.value_size),
+        ]
+        for byte in range(0, max(size * flat.element_bytes for flat, _, size in streams), _LINE):
+            for flat, start, size in streams:
+                if byte < size * flat.element_bytes:
+                    flat.prefetch(index.add(start, byte // flat.element_bytes), locality=_LOCALITY)
+
+    def _prefetch_beside_scores(self, keys: KeyRange, first_key: Index) -> Callable[[Index], None]:
+        """For each four keys that are scored, fetch two rows, half a block apart."""
+        index, half = self.index, self.schedule.block // 2
+
+        def fetch(offset: Index) -> None:
+            row = index.div(offset, KEYS)
+            self._prefetch(keys, first_key, row)
+            self._prefetch(keys, first_key, index.add(row, half))
+
+        return fetch
+
+    def _prefetch_beside_values(self, keys: KeyRange, first_key: Index) -> Callable[[Index], None]:
+        """Fetch the other rows of both halves of the block, in turn."""
+        index, half = self.index, self.schedule.block // 2
 
         def fetch(number: Index) -> None:
-            first = index.add(start, index.mul(number, rows))
-            found = self.cache.find(keys, first, rows, clamp=problem.pages is not None)
-            streams = [
-                (self.buffers.k, self.cache.offsets(problem.k, keys, found), problem.head_size),
-                (self.buffers.v, self.cache.offsets(problem.v, keys, found), problem.value_size),
-            ]
-            for row in range(rows):
-                for element in range(0, max(size * flat.element_bytes for flat, _, size in streams), _LINE):
-                    for flat, offsets, size in streams:
-                        if element < size * flat.element_bytes:
-                            flat.prefetch(index.add(offsets[row], element // flat.element_bytes), locality=_LOCALITY)
+            row = index.add(index.div(number, 2), index.mul(index.rem(number, 2), half))
+            self._prefetch(keys, first_key, index.add(row, half // 2))
 
         return fetch
 
@@ -158,9 +178,8 @@ class DecodeLoops:
     ) -> None:
         """Probabilities of a block for `rows` rows, under the running maximum, which rises if need be."""
         index, rows = self.index, self.schedule.rows
-        fetch = self._prefetch(keys, first_key, 0, KEYS // 2) if prefetches else None
-        by_tile = None if fetch is None else lambda offset: fetch(index.div(offset, KEYS))
-        self.scores.products(keys, first_row, first_key, count, by_tile)
+        fetch = self._prefetch_beside_scores(keys, first_key) if prefetches else None
+        self.scores.products(keys, first_row, first_key, count, fetch)
         offset, end = positions
         ranges: Sequence[tuple[Index, Index]] = [(0, end)] * rows
         if self.problem.by_position:
