@@ -125,7 +125,6 @@ class DecodeLoops:
 
     def _visible(self, place: UnitPlace, offset: Index, length: Index) -> tuple[Index, Index]:
         """The keys that some row of the unit may see: from the first of the first row to the end of the last."""
-        index = self.index
         first, _ = self.rows.visible(place, 0, offset, length)
         _, end = self.rows.visible(place, self.rows.tile - 1, offset, length)
         return first, end

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tilewright.core.diagnostics import VerifyError
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim, ceildiv, product
@@ -83,7 +85,10 @@ def _loops(problem: DecodeProblem, schedule: AttentionDecodeSchedule, target: Ta
         totals=region(schedule.tile * width),
     )
     rows = DecodeRows(problem, body.index, lanes, schedule.tile, keys_layout, values_layout, row_buffers)
-    staging = {dtype: region(width, dtype) for dtype in sorted({"f32", *(x.dtype for x in problem.score_inputs)})}
+    staging = {
+        dtype: replace(region(width, "i8" if dtype == "i1" else dtype), dtype=dtype)
+        for dtype in sorted({"f32", *(x.dtype for x in problem.score_inputs)})
+    }
     score_buffers = ScoreBuffers(
         k=body.inputs[problem.k.buffer],
         partial=region(schedule.block // KEYS * schedule.rows * width),
