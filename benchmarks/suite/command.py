@@ -69,7 +69,7 @@ def run(suite: Suite, case: Case, driver: Driver, lock: Path | None, schedules: 
                 held.close()
     if suite.derive is not None:
         for result in results.values():
-            if all(v["means"] for v in result.variants):
+            if result.variants and all(v["means"] for v in result.variants):
                 result.variants = suite.derive(case, result.variants)
     return make_row(case, results), results, waited
 
@@ -107,8 +107,9 @@ def measure_all(
             rows.append((row, results))
             rows.sort(key=lambda pair: cases.index(pair[0].case))
             write(rows)
-            passes = all(v.passes for v in rate(row))
-            status.console.print(f"{number} of {len(cases)}: {case.label}: {'pass' if passes else 'short'}", style="dim", highlight=False)
+            passes = [v.passes for v in rate(row)]
+            said = "no bar" if not passes else "pass" if all(passes) else "short"
+            status.console.print(f"{number} of {len(cases)}: {case.label}: {said}", style="dim", highlight=False)
     finally:
         driver.close()
     return waited

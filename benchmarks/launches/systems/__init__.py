@@ -1,0 +1,1 @@
+"""One file for each system: how it runs the chain."""
