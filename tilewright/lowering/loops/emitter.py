@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,6 +40,9 @@ from tilewright.lowering.loops.types import broadcast, constant, is_vector, stor
 from tilewright.lowering.math import sums_with_erf
 from tilewright.targets import Target
 
+if TYPE_CHECKING:
+    from tilewright.lowering.loops.ahead import NextRow
+
 
 @dataclass
 class RowBuffer:
@@ -61,7 +64,11 @@ class RowBuffer:
 
 @dataclass(eq=False)
 class Emitter:
-    """State of one kernel under emission."""
+    """State of one kernel under emission.
+
+    `large`: a flag whether results bypass the caches, where that is decided when the kernel runs; `past_caches`: they do, in the code
+    that is being emitted (`streaming`).
+    """
 
     graph: Graph
     plan: Plan
@@ -79,6 +86,9 @@ class Emitter:
     register_lane: Lane | None = None
     filling: Node | None = None
     row_depth: int = 0
+    large: ir.Value | None = None
+    past_caches: bool = False
+    next_row: NextRow | None = None
     slow_paths: list[str] = field(default_factory=list)
     _sums_with_erf: dict[ir.Block, dict[ir.Operation, ir.Operation]] = field(default_factory=dict)
     _names: int = 0

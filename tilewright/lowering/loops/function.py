@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tilewright.core.mlir import func, ir
 from tilewright.core.symbolic import Dim, Expr, call, simplify_dim, symbol, to_expr
-from tilewright.lowering.loops import rows
+from tilewright.lowering.loops import ahead, rows, streaming
 from tilewright.lowering.loops.emitter import Emitter, RowBuffer, constant_buffer
 from tilewright.lowering.loops.graph import Arrays, Constant, Graph, read_kernel
 from tilewright.lowering.loops.index_algebra import IndexSpace, linearize
@@ -98,6 +98,7 @@ def _emit_sections(emitter: Emitter, plan: Plan, scratch: ir.Value, knobs: Knobs
     """All sections one after the other; each takes its part of the range of units. Returns the bytes of scratch."""
     first: Expr = to_expr(0)
     needed: list[Expr] = []
+    flags: list[ir.Value] = []
     for section in plan.sections:
         units = to_expr(rows.unit_count(section, emitter.width))
         low, high = symbol("lo"), symbol("hi")
@@ -105,8 +106,14 @@ def _emit_sections(emitter: Emitter, plan: Plan, scratch: ir.Value, knobs: Knobs
             low = to_expr(call("max", low - first, 0))
             high = to_expr(call("max", call("min", high - first, units), 0))
         needed.append(_bind_rows(emitter, plan, section, scratch))
+        emitter.large = streaming.emit_flag(emitter, section) if streaming.may_stream(emitter, section) else None
+        flags += [emitter.large] if emitter.large is not None else []
+        trace = trace_section(emitter.graph, section, emitter.plan.reductions)
+        emitter.next_row = ahead.plan_next_row(emitter, section, trace)
         rows.emit_section(emitter, section, low, high, _unroll(emitter, section, knobs))
         first = first + units
+    for flag in flags:
+        streaming.emit_fence(flag)
     total: Dim = 0
     for size in needed:
         total = call("max", total, size) if total != 0 and size != 0 else simplify_dim(to_expr(total) + size)
@@ -139,7 +146,7 @@ def _bind_rows(emitter: Emitter, plan: Plan, section: Section, scratch: ir.Value
         return offset
     trace = trace_section(emitter.graph, section, plan.reductions)
     keep_in_registers = section.lane is not None and not section.lane_in_unit and rows.fits_registers(emitter, section.lane)
-    stored = [] if keep_in_registers else choose_stored(emitter.graph, plan, section, trace)
+    stored = [] if keep_in_registers else choose_stored(emitter.graph, plan, section, trace, not streaming.may_stream(emitter, section))
     scratch_rows = dict((e.node.number, size) for e, size in scratch_bytes(section, stored))
     for entry in stored:
         if entry.output is not None:

@@ -9,7 +9,7 @@ from tilewright.core.mlir import ir, memref, vector
 from tilewright.core.symbolic import Expr
 from tilewright.lowering.loops.element import Element
 from tilewright.lowering.loops.index_algebra import linear_coefficient
-from tilewright.lowering.loops.types import broadcast, constant, from_memory, storage_type, to_memory, zero
+from tilewright.lowering.loops.types import BYTES, broadcast, constant, from_memory, storage_type, to_memory, zero
 
 if TYPE_CHECKING:
     from tilewright.lowering.loops.emitter import Emitter
@@ -85,7 +85,11 @@ def store(emitter: Emitter, buffer: Buffer, address: Expr, value: ir.Value, elem
         memref.StoreOp(to_memory(value, buffer.dtype, emitter.native_bf16), buffer.view, [index])
         return
     lanes = to_memory(broadcast(value, emitter.width), buffer.dtype, emitter.native_bf16)
-    if element.mask is None:
+    if element.mask is None and emitter.past_caches and buffer in emitter.outputs:
+        # Of this alignment, or LLVM takes ordinary stores.
+        alignment = emitter.width * BYTES[buffer.dtype]
+        vector.StoreOp(lanes, buffer.view, [index], nontemporal=True, alignment=alignment)
+    elif element.mask is None:
         vector.StoreOp(lanes, buffer.view, [index])
     else:
         vector.MaskedStoreOp(buffer.view, [index], element.mask, lanes)

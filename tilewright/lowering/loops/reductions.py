@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tilewright.core.mlir import arith, ir, math
 from tilewright.core.symbolic import Dim, Expr, call, to_expr
+from tilewright.lowering.loops.ahead import fetch_next_row
 from tilewright.lowering.loops.combine import combine, horizontal, neutral, tree
 from tilewright.lowering.loops.domain import Axis, reduction_domain
 from tilewright.lowering.loops.element import SCALAR, Element, shifted
@@ -96,6 +97,7 @@ def _over_rows(
         return plain_loop(emitter, home, 0, last[0].size, 1, accs, scalar_step, emitter.fresh("k"))
 
     def vector_step(at: Expr, element: Element, state: State) -> State:
+        fetch_next_row(emitter, node, at, element)
         return [accumulate(emitter, node, index, {**values, last[0].name: at}, element, state[0])]
 
     slots = [[a] for a in accs]

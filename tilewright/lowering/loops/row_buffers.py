@@ -27,8 +27,9 @@ class Stored:
     output: int | None
 
 
-def choose_stored(graph: Graph, plan: Plan, section: Section, trace: Trace) -> list[Stored]:
-    """The nodes that a section stores. At most one takes an output's row; the row is read at an element before that is overwritten."""
+def choose_stored(graph: Graph, plan: Plan, section: Section, trace: Trace, in_outputs: bool = True) -> list[Stored]:
+    """The nodes that a section stores. With `in_outputs`, one may take an output's row; the row is read at an element before that is
+    overwritten."""
     row_axis = section.inner[0] if section.lane_in_unit and len(section.inner) == 1 else section.lane
     if row_axis is None or section.tile is not None or (section.inner and not section.lane_in_unit):
         return []
@@ -50,7 +51,7 @@ def choose_stored(graph: Graph, plan: Plan, section: Section, trace: Trace) -> l
         positions = {name: i for i, name in enumerate(canonical.split(";")) if name in needed}
         if len(loops) < 2 or not fillers or positions.keys() != needed or _cost(node) < WORTH_STORING:
             continue
-        stored.append(Stored(node, fillers[0], positions, _free_output(section, node, stored)))
+        stored.append(Stored(node, fillers[0], positions, _free_output(section, node, stored) if in_outputs else None))
         covered |= _inlined(node)
     return stored
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 
-from tilewright.core.mlir import ir
+from tilewright.core.mlir import ir, scf
 from tilewright.core.symbolic import Dim, Expr, call, ceildiv, product, symbol, to_expr
 from tilewright.lowering.loops import memory, tiles
+from tilewright.lowering.loops.ahead import fetch_next_row
 from tilewright.lowering.loops.domain import Axis
 from tilewright.lowering.loops.element import SCALAR, Element, Lane
 from tilewright.lowering.loops.emitter import Emitter
@@ -122,6 +123,8 @@ def _row(emitter: Emitter, section: Section, values: Values, unroll: int) -> Non
     emitter.row_depth = emitter.scopes.current.depth
     for buffer in emitter.row_buffers.values():
         buffer.ready = False
+    if emitter.next_row is not None:
+        emitter.next_row.row = values
     lane = section.lane
     with ExitStack() as stack:
         if lane is not None and section.demands and fits_registers(emitter, lane):
@@ -200,6 +203,7 @@ def _compute_lanes(emitter: Emitter, section: Section, values: Values, low: Expr
             if element.lane is not None and element.offset == element.lane.offsets[0]:
                 _inside_lanes(emitter, section, values, element.lane, list(section.inner))
         else:
+            fetch_next_row(emitter, None, at, element)
             store_outputs(emitter, section, {**values, lane.name: at}, element)
         return state
 
@@ -207,9 +211,24 @@ def _compute_lanes(emitter: Emitter, section: Section, values: Values, low: Expr
     registers = emitter.register_lane
     if registers is not None and to_expr(registers.high) == lane.size:
         over_registers(emitter, registers, slots, body)
+    elif emitter.large is not None:
+        _by_size(emitter, emitter.large, lambda: vector_loop(emitter, emitter.scopes.current, low, high, unroll, slots, body))
     else:
         for start, end, known in _segments(section, low, high):
             vector_loop(emitter, emitter.scopes.current, start, end, unroll, slots, body, known)
+
+
+def _by_size(emitter: Emitter, large: ir.Value, emit: Callable[[], object]) -> None:
+    """The loop twice: with stores past the caches, and with ordinary ones."""
+    scopes = emitter.scopes
+    home = scopes.current
+    with scopes.at(home):
+        branch = scf.IfOp(large, has_else=True)
+    for part, past_caches in zip(branch.operation.regions, (True, False)):
+        with scopes.before(home, branch.operation), scopes.enter(part.blocks[0], {}):
+            emitter.past_caches = past_caches
+            emit()
+            scf.YieldOp([])
 
 
 def _segments(section: Section, low: Expr, high: Expr) -> list[tuple[Expr, Expr, tuple[Expr, Expr] | None]]:

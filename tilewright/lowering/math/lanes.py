@@ -196,12 +196,17 @@ class Lanes:
 
     def intrinsic(self, name: str, result: ir.Type, operands: Sequence[ir.Value]) -> ir.Value:
         """Call of an LLVM intrinsic."""
-        attributes = {
-            "intrin": ir.StringAttr.get(name),
-            "op_bundle_sizes": ir.DenseI32ArrayAttr.get([]),
-            "operandSegmentSizes": ir.DenseI32ArrayAttr.get([len(operands), 0]),
-        }
-        return ir.Operation.create("llvm.call_intrinsic", results=[result], operands=list(operands), attributes=attributes).result
+        return call_intrinsic(name, [result], operands).result
+
+
+def call_intrinsic(name: str, results: Sequence[ir.Type], operands: Sequence[ir.Value]) -> ir.Operation:
+    """Call of an LLVM intrinsic with any number of results."""
+    attributes = {
+        "intrin": ir.StringAttr.get(name),
+        "op_bundle_sizes": ir.DenseI32ArrayAttr.get([]),
+        "operandSegmentSizes": ir.DenseI32ArrayAttr.get([len(operands), 0]),
+    }
+    return ir.Operation.create("llvm.call_intrinsic", results=list(results), operands=list(operands), attributes=attributes)
 
 
 def float_from_bits(bits: int) -> float:
