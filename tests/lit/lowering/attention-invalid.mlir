@@ -2,12 +2,12 @@
 
 // RUN: tilewright-opt %s --split-input-file --verify-diagnostics -p 'tw-lower-templates{target=cpu:x86-64-v3}'
 
-func.func private @window(%q: tensor<1x2x4x16xf32>) -> tensor<1x2x4x16xf32>
+func.func private @head_size(%q: tensor<1x2x4x1024xf32>) -> tensor<1x2x4x1024xf32>
     attributes {tw.kernel, tw.symbols = {}, tw.schedule = {kind = "attention", vectors = 2 : i64, rows = 4 : i64, block = 256 : i64, source = "test"}} {
   // expected-error@+1 {{the attention template does not cover this tw.attention}}
-  %0 = "tw.attention"(%q, %q, %q) {scale = 0.25 : f64, causal = true, window = 2 : i64, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0>}
-      : (tensor<1x2x4x16xf32>, tensor<1x2x4x16xf32>, tensor<1x2x4x16xf32>) -> tensor<1x2x4x16xf32>
-  return %0 : tensor<1x2x4x16xf32>
+  %0 = "tw.attention"(%q, %q, %q) {scale = 0.25 : f64, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0>}
+      : (tensor<1x2x4x1024xf32>, tensor<1x2x4x1024xf32>, tensor<1x2x4x1024xf32>) -> tensor<1x2x4x1024xf32>
+  return %0 : tensor<1x2x4x1024xf32>
 }
 
 // -----

@@ -28,6 +28,11 @@ class Flat:
         return element_type("i8" if self.dtype == "i1" else self.dtype)
 
     @property
+    def logical(self) -> ir.Type:
+        """The type of a loaded element."""
+        return element_type(self.dtype)
+
+    @property
     def element_bytes(self) -> int:
         return BYTES[self.dtype]
 

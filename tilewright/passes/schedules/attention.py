@@ -69,20 +69,27 @@ def attention_template_supports(op: ir.OpView | ir.Operation, target: Target) ->
             return f"the head size {name} = {size} is not a number up to {LARGEST_HEAD}"
     if not isinstance(q.shape[1], int) and q.shape[1] != v.shape[1]:
         return "the number of heads is not static"
-    for name in ("sinks", "block_table", "k_scale"):
+    for name in ("block_table", "k_scale"):
         if operands[name] is not None:
             return f"it has the operand {name}"
-    if len(op.operation.regions):
-        return "it has a region that changes scores"
+    if tw.get(op, "splits"):
+        return "it has the attribute splits"
+    if _computes_functions_in_f64(op):
+        return "its region computes functions in f64"
     if tw.tensor_info(operands["k"]).dtype != q.dtype:
         return f"keys are {tw.tensor_info(operands['k']).dtype}, queries {q.dtype}"
-    for name in ("window", "softcap", "logsumexp"):
-        if tw.get(op, name):
-            return f"it has the attribute {name}"
+    sinks = operands["sinks"]
+    if sinks is not None and tw.tensor_info(sinks).dtype not in ELEMENTS:
+        return f"its sinks are {tw.tensor_info(sinks).dtype}, not {', '.join(ELEMENTS)}"
     mask = operands["mask"]
     if mask is not None and tw.tensor_info(mask).dtype not in ("i1", *ELEMENTS):
         return f"its mask holds {tw.tensor_info(mask).dtype}, not i1, {', '.join(ELEMENTS)}"
     return None
+
+
+def _computes_functions_in_f64(op: ir.OpView | ir.Operation) -> bool:
+    inside = [o.operation for region in op.operation.regions for o in region.blocks[0].operations]
+    return any(o.name.startswith("math.") and isinstance(o.results[0].type, ir.F64Type) for o in inside)
 
 
 def choose_attention_schedule(function: ir.OpView, target: Target) -> dict[str, Any] | None:
@@ -93,12 +100,20 @@ def choose_attention_schedule(function: ir.OpView, target: Target) -> dict[str, 
         return None
     if attention_template_supports(anchors[0], target) is not None:
         return None
-    return flash_schedule(target).attributes()
+    return flash_schedule(target, tw.tensor_info(tw.operand_groups(anchors[0])["q"]).dtype).attributes()
 
 
-def flash_schedule(target: Target) -> AttentionSchedule:
+def flash_schedule(target: Target, dtype: str = "f32") -> AttentionSchedule:
     """Two vectors of queries by eight rows where there are 32 registers, by four where there are 16.
 
-    Sixteen or eight accumulators cover the latency of the multiply-adds; wider tiles waste lanes on short sequences.
+    Sixteen or eight accumulators cover the latency of the multiply-adds; wider tiles waste lanes on short sequences. Tile registers
+    multiply so fast that scores, keys and values of a block have to stay in the first cache: it is half as long.
     """
-    return AttentionSchedule(vectors=2, rows=8 if target.vector_registers >= 32 else 4, block=256)
+    block = 128 if uses_tiles(target, dtype) else 256
+    return AttentionSchedule(vectors=2, rows=8 if target.vector_registers >= 32 else 4, block=block)
+
+
+def uses_tiles(target: Target, dtype: str) -> bool:
+    """Whether q, k and v of `dtype` are multiplied on tile registers."""
+    instruction = target.matrix_instruction(dtype, dtype, "f32")
+    return dtype == "bf16" and instruction is not None and instruction.tile and target.has("avx512bf16")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim
 from tilewright.lowering.math.lanes import Lanes
-from tilewright.lowering.templates.attention.problem import AttentionProblem
+from tilewright.lowering.templates.attention.problem import AttentionProblem, Strided
 from tilewright.lowering.templates.attention.rows import QueryRows
 from tilewright.lowering.templates.index_math import Index, IndexMath
 from tilewright.lowering.templates.memory import Flat, Scratch, scratch_view
@@ -39,8 +39,9 @@ class KernelContext:
         """Keys of every head, visible or not."""
         return self.index.dim(self.problem.keys)
 
-    def input(self, number: int | None) -> Flat | None:
-        """The input with this number; None for None."""
+    def input(self, number: int | Strided | None) -> Flat | None:
+        """The input with this number, or that of this tensor; None for None."""
+        number = number.buffer if isinstance(number, Strided) else number
         return None if number is None else self.inputs[number]
 
     def region(self, elements: Dim, dtype: str = "f32") -> Flat:

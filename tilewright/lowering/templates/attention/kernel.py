@@ -14,9 +14,8 @@ from tilewright.core.mlir import arith, ir
 from tilewright.lowering.templates.attention.context import KernelContext
 from tilewright.lowering.templates.attention.products import KeyBlock, Products
 from tilewright.lowering.templates.attention.rows import TilePlace
-from tilewright.lowering.templates.attention.scores import ScoreStage
+from tilewright.lowering.templates.attention.scores import ScoreStage, TileScores
 from tilewright.lowering.templates.attention.softmax import OnlineSoftmax, Running
-from tilewright.lowering.templates.attention.visibility import Visibility, VisibleKeys
 from tilewright.lowering.templates.control import for_loop, if_else
 from tilewright.lowering.templates.index_math import Index
 from tilewright.lowering.templates.memory import Flat
@@ -27,11 +26,12 @@ class AttentionLoops:
     """Emits the code of one kernel: units, tiles, blocks of keys."""
 
     context: KernelContext
-    visibility: Visibility
     stage: ScoreStage
     products: Products
     softmax: OnlineSoftmax
     out: Flat
+    remaining_scale: float
+    """What raw scores are to be multiplied with before the softmax reads them."""
 
     def emit(self, lo: ir.Value, hi: ir.Value) -> None:
         """The units `lo <= unit < hi`."""
@@ -63,25 +63,39 @@ class AttentionLoops:
         index, block = self.context.index, self.context.schedule.block
         running = self.softmax.start(place)
         self.products.begin_tile(place)
-        visible = self.visibility.of_tile(place)
+        scores = self.stage.begin_tile(place)
+        visible = scores.visible
 
         def meet(first: ir.Value, state: list[ir.Value]) -> list[ir.Value]:
             keys = KeyBlock(place, first, index.min(index.sub(visible.end, first), block))
-            return self._block(keys, visible, Running.of(state)).values
+            return self._block(keys, scores, Running.of(state))
 
-        running = Running.of(for_loop(index, visible.first, visible.end, block, meet, running.values))
+        # Products may hold keys in groups, which a range does not begin amid of: what is in front of it is hidden.
+        first = index.mul(index.div(visible.first, self.products.padding), self.products.padding)
+        running = Running.of(for_loop(index, first, visible.end, block, meet, running.values))
         self.softmax.finish(place, running)
         self.context.rows.store_results(self.softmax.sums, self.softmax.factors, self.out, place)
 
-    def _block(self, block: KeyBlock, visible: VisibleKeys, running: Running) -> Running:
+    def _block(self, block: KeyBlock, scores: TileScores, running: Running) -> list[ir.Value]:
+        """One block of keys, unless nothing in it can count."""
+        needed = self.stage.begin_block(block, running.maxima)
+        if needed is None:
+            return self._needed_block(block, scores, running).values
+        types = [value.type for value in running.values]
+        return if_else(needed, lambda: self._needed_block(block, scores, running).values, lambda: running.values, types)
+
+    def _needed_block(self, block: KeyBlock, scores: TileScores, running: Running) -> Running:
         """One block of keys: scores, the running maximum, probabilities, sums."""
-        products, scale = self.products, self.products.remaining_scale
+        products, scale = self.products, self.remaining_scale
 
         def finish(tile: list[ir.Value], keys: Sequence[Index], best: list[ir.Value]) -> tuple[list[ir.Value], list[ir.Value]]:
-            return self.stage.finish(block, visible, scale, tile, keys, best)
+            return self.stage.finish(block, scores, scale, tile, keys, best)
 
-        self.stage.begin_block(block)
-        best = products.compute_scores(block, self.softmax.nothing_seen(), finish)
+        def unchanged(keys: Sequence[Index]) -> ir.Value | None:
+            return self.stage.unchanged(scores, scale, keys)
+
+        self.stage.prepare_block(block)
+        best = products.compute_scores(block, self.softmax.nothing_seen(), finish, unchanged)
         running = self.softmax.exponentiate(self.softmax.raise_maxima(running, best), block.count, products)
         products.add_values(block)
         return running

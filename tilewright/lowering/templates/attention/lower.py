@@ -9,7 +9,7 @@ from tilewright.dialects import tw
 from tilewright.lowering.math.lanes import Lanes
 from tilewright.lowering.templates.attention.context import KernelContext
 from tilewright.lowering.templates.attention.kernel import AttentionLoops
-from tilewright.lowering.templates.attention.masks import MaskTiles
+from tilewright.lowering.templates.attention.pair_softmax import PairSoftmax
 from tilewright.lowering.templates.attention.problem import AttentionProblem
 from tilewright.lowering.templates.attention.products import select_products
 from tilewright.lowering.templates.attention.recognize import recognize_attention
@@ -20,6 +20,7 @@ from tilewright.lowering.templates.attention.visibility import Visibility
 from tilewright.lowering.templates.bf16_expansion import expand_bf16
 from tilewright.lowering.templates.kernel_function import KernelBody, emit_kernel_function
 from tilewright.lowering.templates.memory import Flat, Scratch
+from tilewright.lowering.templates.tile_registers import TILE_ROWS
 from tilewright.lowering.templates.views import times
 from tilewright.passes.schedules.attention import AttentionSchedule, check_attention_schedule
 from tilewright.passes.schedules.attribute import read_schedule
@@ -47,7 +48,7 @@ def lower_attention_kernel(function: ir.OpView, target: Target) -> ir.OpView:
 
     def emit(body: KernelBody) -> tuple[Dim, Dim]:
         context = _context(problem, schedule, target, body)
-        _loops(context, body.outputs[0]).emit(body.lo, body.hi)
+        _loops(context, body.outputs).emit(body.lo, body.hi)
         tiles = ceildiv(times(problem.queries, problem.group), context.rows.tile)
         return product([problem.batch, problem.kv_heads, tiles]), context.scratch.bytes
 
@@ -73,15 +74,20 @@ def _context(problem: AttentionProblem, schedule: AttentionSchedule, target: Tar
     )
 
 
-def _loops(context: KernelContext, out: Flat) -> AttentionLoops:
+def _loops(context: KernelContext, outputs: list[Flat]) -> AttentionLoops:
     """The parts of a kernel, put together. The order of regions in scratch is that in which they are reserved here."""
     problem, block, tile = context.problem, context.schedule.block, context.rows.tile
-    scores, sums = context.region(block * tile), context.region(problem.value_size * tile)
-    masks = addends = None
-    if problem.mask is not None:
-        masks = MaskTiles(problem.mask, context.inputs[problem.mask.buffer], context.rows, context.all_keys)
-        addends = context.region(block * tile if problem.mask_varies_by_lane else problem.keys)
-    visibility = Visibility(context)
-    stage = ScoreStage(context, visibility, masks, addends)
+    # Sums have room for whole tiles of dimensions, whatever multiplies them.
+    scores, sums = context.region(block * tile), context.region(-(-problem.value_size // TILE_ROWS) * TILE_ROWS * tile)
+    stage = ScoreStage(context, Visibility(context))
     products = select_products(context, stage.query_scale, scores, sums)
-    return AttentionLoops(context, visibility, stage, products, OnlineSoftmax(context, scores, sums, context.region(tile)), out)
+    out = outputs[problem.out.buffer]
+    logsumexp = None if problem.logsumexp is None else outputs[problem.logsumexp.buffer]
+    remaining, factors = products.remaining_scale, context.region(tile)
+    if not products.keeps_pairs:
+        softmax = OnlineSoftmax(context, scores, sums, factors, logsumexp)
+        return AttentionLoops(context, stage, products, softmax, out, remaining)
+    # A scale that cannot overflow what stands for hidden keys is left to the softmax, where it costs nothing.
+    deferred = remaining if stage.only_hides and 0 < remaining <= 1 else 1.0
+    softmax = PairSoftmax(context, scores, sums, factors, logsumexp, deferred)
+    return AttentionLoops(context, stage, products, softmax, out, remaining / deferred)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tilewright.core.diagnostics import UnsupportedError
+from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim
 from tilewright.lowering.templates.views import StridedView
 
@@ -22,7 +23,9 @@ class Strided:
 
 
 def strided(buffer: int, dtype: str, view: StridedView, what: str) -> Strided:
-    """The strides of a four-dimensional view. Raises UnsupportedError where a dimension has more than one."""
+    """The strides of a view of up to four dimensions, missing ones being the last. Raises UnsupportedError where a dimension has more
+    than one.
+    """
     for pieces in view.dims:
         if len(pieces) > 1:
             shown = " x ".join(f"{p.size}:{p.stride}" for p in pieces)
@@ -31,7 +34,8 @@ def strided(buffer: int, dtype: str, view: StridedView, what: str) -> Strided:
                 why=f"size:stride {shown}",
                 remedy="keep the movement ops outside the kernel",
             )
-    batch, head, row, column = (pieces[0].stride if pieces else 0 for pieces in view.dims)
+    strides = [pieces[0].stride if pieces else 0 for pieces in view.dims]
+    batch, head, row, column = [*strides, 0, 0, 0][:4]
     return Strided(buffer, dtype, batch, head, row, column)
 
 
@@ -40,7 +44,9 @@ class AttentionProblem:
     """Scaled dot-product attention of `heads` query heads, `group` of which share one key and value head.
 
     `mask` is `i1` (true = visible) or additive f32, f16 or bf16 over `[batch, head, query, key]`; strides of 0 broadcast. `kv_len` and
-    `q_offset` are inputs holding one i64 per batch element (None: all keys, and the last query aligned with the last key).
+    `q_offset` are inputs holding one i64 per batch element (None: all keys, and the last query aligned with the last key). `window` and
+    `softcap` are 0 for none. `sinks` holds one extra logit per query head, `logsumexp` is the place of the second result. `score` is the
+    region that changes scores, with its indices as i32 (`narrow_indices`); `score_inputs`, over `[batch, head, query, key]`, are for it.
     """
 
     batch: Dim
@@ -59,8 +65,13 @@ class AttentionProblem:
     mask: Strided | None = None
     kv_len: int | None = None
     q_offset: int | None = None
+    window: int = 0
+    softcap: float = 0.0
+    sinks: Strided | None = None
+    logsumexp: Strided | None = None
+    score: ir.Block | None = None
+    score_inputs: tuple[Strided, ...] = ()
 
-    @property
-    def mask_varies_by_lane(self) -> bool:
-        """Whether queries of one tile can have different masks."""
-        return self.mask is not None and (self.mask.row != 0 or (self.group > 1 and self.mask.head != 0))
+    def varies_by_lane(self, tensor: Strided) -> bool:
+        """Whether the rows of one tile can have different elements of a tensor over query heads and queries."""
+        return tensor.row != 0 or (self.group > 1 and tensor.head != 0)

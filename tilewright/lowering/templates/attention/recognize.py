@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from tilewright.core.diagnostics import UnsupportedError
 from tilewright.core.mlir import ir
+from tilewright.core.symbolic import Dim, to_expr
 from tilewright.dialects import tw
+from tilewright.lowering.templates.attention.narrow_indices import narrow_indices
 from tilewright.lowering.templates.attention.problem import AttentionProblem, Strided, strided
 from tilewright.lowering.templates.tracing import trace_result, trace_source
 from tilewright.passes.schedules.attention import attention_template_supports
@@ -31,9 +34,9 @@ def recognize_attention(function: ir.OpView, target: Target) -> AttentionKernel:
     operations = list(block.operations)
     found = [op.operation for op in operations if tw.is_op(op, "attention")]
     returned = list(operations[-1].operation.operands)
-    if len(found) != 1 or len(returned) != 1:
+    if len(found) != 1:
         raise UnsupportedError(
-            f"an attention kernel holds one tw.attention and returns it, this one {len(found)} and {len(returned)} results",
+            f"an attention kernel holds one tw.attention, this one {len(found)}",
             where=tw.location_text(function.location),
             remedy="fuse one attention per kernel",
         )
@@ -46,14 +49,7 @@ def recognize_attention(function: ir.OpView, target: Target) -> AttentionKernel:
             why=reason,
             remedy="decompose it",
         )
-    value, view = trace_result(returned[0])
-    if value != attention.results[0]:
-        raise UnsupportedError(
-            f"{tw.op_name(value.owner) if not isinstance(value.owner, ir.Block) else 'an argument'} does not fit into an attention kernel",
-            where=tw.location_text(attention.location),
-            why="only movement may follow the attention",
-            remedy="keep it outside the kernel",
-        )
+    out, logsumexp = _results(attention, returned)
     operands = tw.operand_groups(attention)
     q, k, v = (tw.tensor_info(operands[name]) for name in "qkv")
     heads, kv_heads, head_size, value_size = q.shape[1], k.shape[1], q.shape[3], v.shape[3]
@@ -74,12 +70,59 @@ def recognize_attention(function: ir.OpView, target: Target) -> AttentionKernel:
         q=_operand(operands["q"], "q"),
         k=_operand(operands["k"], "k"),
         v=_operand(operands["v"], "v"),
-        out=strided(0, q.dtype, view, "the result"),
+        out=out,
         mask=None if mask is None else _operand(mask, "the mask", scores),
         kv_len=_argument(operands["kv_len"], "kv_len"),
         q_offset=_argument(operands["q_offset"], "q_offset"),
+        window=tw.get(attention, "window"),
+        softcap=tw.get(attention, "softcap"),
+        sinks=None if operands["sinks"] is None else _sinks(operands["sinks"]),
+        logsumexp=logsumexp,
+        score=_score_region(attention, scores, tw.symbols_of(function)),
+        score_inputs=tuple(_operand(value, "a score input", scores) for value in operands["score_inputs"]),
     )
-    return AttentionKernel(problem, tuple(tw.tensor_info(a).dtype for a in block.arguments), (q.dtype,))
+    inputs, outputs = (tuple(tw.tensor_info(value).dtype for value in values) for values in (block.arguments, returned))
+    return AttentionKernel(problem, inputs, outputs)
+
+
+def _results(attention: ir.Operation, returned: Sequence[ir.Value]) -> tuple[Strided, Strided | None]:
+    """Where the output goes, and the log of the normalizer where that is returned too."""
+    places: list[Strided | None] = [None] * len(attention.results)
+    for number, value in enumerate(returned):
+        computed, view = trace_result(value)
+        which = next((i for i, result in enumerate(attention.results) if result == computed), None)
+        if which is None or places[which] is not None:
+            raise UnsupportedError(
+                f"{_producer(computed)} does not fit into an attention kernel",
+                where=tw.location_text(attention.location),
+                why="only movement may follow the attention, and each of its results leaves the kernel once",
+                remedy="keep it outside the kernel",
+            )
+        places[which] = strided(number, tw.tensor_info(value).dtype, view, "a result")
+    out, *statistics = places
+    if out is None:
+        raise UnsupportedError(
+            "an attention kernel does not return what the attention computes",
+            where=tw.location_text(attention.location),
+            why="the values weighted by the probabilities are computed in any case",
+            remedy="return the first result of the attention, or decompose it",
+        )
+    return out, next(iter(statistics), None)
+
+
+def _score_region(attention: ir.Operation, shape: Sequence[Dim], symbols: Mapping[str, tuple[int, int]]) -> ir.Block | None:
+    if not len(attention.regions):
+        return None
+    return narrow_indices(attention.regions[0].blocks[0], [to_expr(size).bounds(symbols)[1] for size in shape])
+
+
+def _producer(value: ir.Value) -> str:
+    return "an argument" if isinstance(value.owner, ir.Block) else tw.op_name(value.owner)
+
+
+def _sinks(value: ir.Value) -> Strided:
+    traced = _operand(value, "sinks", None)
+    return replace(traced, batch=0, head=traced.batch)
 
 
 def _operand(value: ir.Value, what: str, shape: tuple[object, ...] | None = None) -> Strided:

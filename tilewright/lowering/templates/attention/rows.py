@@ -56,16 +56,39 @@ class QueryRows:
 
     def positions(self, place: TilePlace, part: int) -> ir.Value:
         """The query of each lane of vector `part`, as i32."""
-        index, i32 = self.index, ir.IntegerType.get_signless(32)
+        rows = self._numbers(place, part)
+        return rows if self.problem.group == 1 else arith.divui(rows, self._spread(self.problem.group))
+
+    def heads(self, place: TilePlace, part: int) -> ir.Value:
+        """The query head of each lane of vector `part`, as i32."""
+        group = self.problem.group
+        first = self._spread(self.index.mul(place.kv_head, group))
+        return first if group == 1 else arith.addi(first, arith.remui(self._numbers(place, part), self._spread(group)))
+
+    def _numbers(self, place: TilePlace, part: int) -> ir.Value:
+        """The row of each lane of vector `part`, as i32."""
+        i32 = ir.IntegerType.get_signless(32)
         kind = ir.VectorType.get([self.lanes], i32)
-
-        def spread(value: Index) -> ir.Value:
-            return vector.broadcast(kind, arith.index_cast(i32, index.value(value)))
-
         numbers = ir.DenseElementsAttr.get([ir.IntegerAttr.get(i32, part * self.lanes + lane) for lane in range(self.lanes)], kind)
-        rows = arith.addi(spread(place.first_row), arith.constant(kind, numbers))
-        rows = arith.minsi(rows, spread(index.sub(self.count(), 1)))
-        return rows if self.problem.group == 1 else arith.divui(rows, spread(self.problem.group))
+        rows = arith.addi(self._spread(place.first_row), arith.constant(kind, numbers))
+        return arith.minsi(rows, self._spread(self.index.sub(self.count(), 1)))
+
+    def _spread(self, value: Index) -> ir.Value:
+        i32 = ir.IntegerType.get_signless(32)
+        return vector.broadcast(ir.VectorType.get([self.lanes], i32), arith.index_cast(i32, self.index.value(value)))
+
+    def gather(self, source: Flat, tensor: Strided, place: TilePlace, part: int) -> ir.Value:
+        """The element for each lane of vector `part`, of a tensor over query heads and queries."""
+        kind = ir.VectorType.get([self.lanes], source.logical)
+        if not self.problem.varies_by_lane(tensor):
+            return vector.broadcast(kind, source.load(self.offset(tensor, place, 0)))
+        lanes = range(part * self.lanes, (part + 1) * self.lanes)
+        return vector.from_elements(kind, [source.load(self.offset(tensor, place, lane)) for lane in lanes])
+
+    def scatter(self, values: ir.Value, target: Flat, tensor: Strided, place: TilePlace, part: int) -> None:
+        """Store the lanes of vector `part` in a tensor over query heads and queries."""
+        for lane in range(self.lanes):
+            target.store(vector.extract(values, [], [lane]), self.offset(tensor, place, part * self.lanes + lane))
 
     def pack_queries(self, source: Flat, target: Flat, place: TilePlace, scale: float) -> None:
         """Copy the tile's queries, times `scale`, to `[head_size][tile]` in f32."""

@@ -3,80 +3,109 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tilewright.core.mlir import arith, ir, vector
+from tilewright.core.mlir import arith, ir
 from tilewright.lowering.templates.attention.context import KernelContext
-from tilewright.lowering.templates.attention.masks import MaskTiles
+from tilewright.lowering.templates.attention.masks import KeyRange, Mask, log2_units
 from tilewright.lowering.templates.attention.products.base import KeyBlock
 from tilewright.lowering.templates.attention.rows import TilePlace
-from tilewright.lowering.templates.attention.softmax import LOG2_E
+from tilewright.lowering.templates.attention.score_region import PreparedRegion, ScoreRegion
+from tilewright.lowering.templates.attention.soft_cap import soft_capped
+from tilewright.lowering.templates.attention.softmax import INVISIBLE, LOG2_E
 from tilewright.lowering.templates.attention.visibility import Visibility, VisibleKeys
 from tilewright.lowering.templates.control import if_else
 from tilewright.lowering.templates.index_math import Index
-from tilewright.lowering.templates.memory import Flat
 
 
 @dataclass(frozen=True)
+class TileScores:
+    """What the scores of a tile need that no key changes: the keys that it may see, elements of the mask, and what the region reads."""
+
+    visible: VisibleKeys
+    mask: list[ir.Value]
+    region: PreparedRegion | None
+
+
 class ScoreStage:
-    """Finished scores are in units of log2: a probability is `2^(score - maximum)`, before it is divided by the sum.
+    """Finished scores are in units of log2: a probability is `2^(score - maximum)`, before it is divided by the sum."""
 
-    `addends` is scratch for masks, see `masks`.
-    """
-
-    context: KernelContext
-    visibility: Visibility
-    masks: MaskTiles | None = None
-    addends: Flat | None = None
+    def __init__(self, context: KernelContext, visibility: Visibility) -> None:
+        self.context, self.visibility = context, visibility
+        problem = context.problem
+        self.region = None if problem.score is None else ScoreRegion(context, problem.score)
+        alone = not problem.window and self.region is None
+        self.mask = None if problem.mask is None else Mask(context, problem.mask, alone)
 
     @property
     def query_scale(self) -> float:
         """What raw scores are to be multiplied with, in front of all else: by the products, or by `finish`."""
-        return self.context.problem.scale * LOG2_E
+        problem = self.context.problem
+        if problem.softcap:
+            return problem.scale / problem.softcap
+        return problem.scale if self.region is not None else problem.scale * LOG2_E
+
+    @property
+    def only_hides(self) -> bool:
+        """Whether `finish` changes no score beside hiding some, but for the scale."""
+        return self.mask is None and self.region is None and not self.context.problem.softcap
+
+    def unchanged(self, of_tile: TileScores, remaining_scale: float, keys: Sequence[Index]) -> ir.Value | None:
+        """Whether raw scores of the numbered keys are finished as they are (an i1); None where that is not known."""
+        return self.visibility.all_see(keys, of_tile.visible) if self.only_hides and remaining_scale == 1.0 else None
 
     def begin_head(self, place: TilePlace) -> None:
         """Prepare what the tiles of a head share."""
-        if self.masks is not None and self.addends is not None and not self.context.problem.mask_varies_by_lane:
-            self.masks.prepare_shared(self.addends, place)
+        if self.mask is not None:
+            self.mask.begin_head(place)
 
-    def begin_block(self, block: KeyBlock) -> None:
+    def begin_tile(self, place: TilePlace) -> TileScores:
+        """Find the keys that a tile meets, and prepare what they share."""
+        visible, mask, region = self.visibility.of_tile(place), self.mask, self.region
+        if mask is not None:
+            keys = mask.narrow(KeyRange(visible.first, visible.end), visible.seen_by_all[1])
+            visible = replace(visible, first=keys.first, end=keys.end)
+        addends = [] if mask is None else mask.addends.begin_tile(place)
+        return TileScores(visible, addends, None if region is None else region.begin_tile(place))
+
+    def begin_block(self, block: KeyBlock, maxima: Sequence[ir.Value]) -> ir.Value | None:
+        """Whether a block of keys is to be computed (an i1), None for yes; `maxima` are the largest scores so far, by vector."""
+        return None if self.mask is None else self.mask.begin_block(block, list(maxima))
+
+    def prepare_block(self, block: KeyBlock) -> None:
         """Prepare what a block of keys needs, before its scores."""
-        if self.masks is not None and self.addends is not None and self.context.problem.mask_varies_by_lane:
-            self.masks.prepare_lanes(self.addends, block.place, block.first, block.count)
+        if self.region is not None:
+            self.region.begin_block(block)
 
     def finish(
         self,
         block: KeyBlock,
-        visible: VisibleKeys,
+        of_tile: TileScores,
         remaining_scale: float,
         tile: Sequence[ir.Value],
         keys: Sequence[Index],
         best: Sequence[ir.Value],
     ) -> tuple[list[ir.Value], list[ir.Value]]:
         """Scores of a tile, `tile[key][vector]`, and the largest of them and `best` by vector. See `products.base.FinishScores`."""
-        lanes, vectors = self.context.lanes, self.context.vectors
+        lanes, vectors, cap = self.context.lanes, self.context.vectors, self.context.problem.softcap
         finished = list(tile)
         if remaining_scale != 1.0:
             finished = [lanes.mul(value, remaining_scale) for value in finished]
-        if self.addends is not None:
-            finished = self._add_masks(self.addends, finished, keys, block.first)
-        all_see = self.visibility.all_see(keys, visible)
+        if cap:
+            finished = [soft_capped(lanes, value, cap if self.region is not None else cap * LOG2_E) for value in finished]
+        if self.region is not None and of_tile.region is not None:
+            finished, seen = self.region.apply(block, of_tile.region, finished, keys)
+            finished = [log2_units(lanes, value) for value in finished]
+            if seen:
+                finished = [lanes.select(condition, value, INVISIBLE) for condition, value in zip(seen, finished, strict=True)]
+        if self.mask is not None:
+            addends = [value for key in keys for value in self.mask.addends.of_key(block, key, of_tile.mask)]
+            finished = [arith.addf(value, addend) for value, addend in zip(finished, addends, strict=True)]
+        all_see = self.visibility.all_see(keys, of_tile.visible)
         if all_see is not None:
             raw = finished
-            finished = if_else(all_see, lambda: raw, lambda: self.visibility.hide(raw, keys, visible), [v.type for v in raw])
+            finished = if_else(all_see, lambda: raw, lambda: self.visibility.hide(raw, keys, of_tile.visible), [v.type for v in raw])
         largest = list(best)
         for i, value in enumerate(finished):
             largest[i % vectors] = lanes.max(largest[i % vectors], value)
         return finished, largest
-
-    def _add_masks(self, addends: Flat, tile: list[ir.Value], keys: Sequence[Index], first_key: Index) -> list[ir.Value]:
-        context, index = self.context, self.context.index
-        masked: list[ir.Value] = []
-        for i, value in enumerate(tile):
-            row, part = divmod(i, context.vectors)
-            if context.problem.mask_varies_by_lane:
-                addend = addends.load_vector(context.at(index.sub(keys[row], first_key), part), context.rows.lanes)
-            else:
-                addend = vector.broadcast(value.type, addends.load(keys[row]))
-            masked.append(arith.addf(value, addend))
-        return masked

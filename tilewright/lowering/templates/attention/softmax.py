@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from tilewright.core.mlir import arith, ir
 from tilewright.lowering.math.lanes import Lanes
+from tilewright.lowering.math.logarithm import log
+from tilewright.lowering.templates.attention.element_types import widened
 from tilewright.lowering.templates.control import for_loop, if_else
 from tilewright.lowering.templates.index_math import Index
 from tilewright.lowering.templates.memory import Flat
@@ -28,7 +30,7 @@ NOTHING_SEEN = -1.5e38
 """A running maximum below this has met only invisible keys."""
 
 LOG2_E = 1.4426950408889634
-EXP2_POLYNOMIAL = (
+_EXP2_AROUND_0 = (
     0.0013276472454890609,
     0.009675540961325169,
     0.05550713092088699,
@@ -37,6 +39,15 @@ EXP2_POLYNOMIAL = (
     1.0000001192092896,
 )
 """2^x on [-0.5, 0.5], highest degree first: minimax in relative error (7.5e-8), found by iteratively reweighted least squares."""
+_EXP2_FROM_0_TO_1 = (
+    0.0018775766948238015,
+    0.008989340625703335,
+    0.05582631751894951,
+    0.24015361070632935,
+    0.6931530833244324,
+    0.9999999403953552,
+)
+"""2^x on [0, 1), likewise."""
 
 _MAGIC = 12582912.0
 """1.5 * 2^23: adding it to |x| < 2^22 leaves the nearest integer in the low mantissa bits."""
@@ -63,15 +74,18 @@ class Running:
 
 @dataclass(frozen=True)
 class OnlineSoftmax:
-    """`scores` and `sums` are those of the products; `factors` (`[tile]`) is what sums are multiplied with in the end."""
+    """`scores` and `sums` are those of the products; `factors` (`[tile]`) is what sums are multiplied with in the end; `logsumexp` is the
+    second result.
+    """
 
     context: KernelContext
     scores: Flat
     sums: Flat
     factors: Flat
+    logsumexp: Flat | None = None
 
     def start(self, place: TilePlace) -> Running:
-        """Before the first block of a tile; clears the sums."""
+        """Before the first block of a tile; clears the sums. A sink is a score without a value."""
         context, lanes = self.context, self.context.lanes
         zero = lanes.constant(0.0)
 
@@ -80,7 +94,11 @@ class OnlineSoftmax:
                 self.sums.store_vector(zero, context.at(row, part))
 
         for_loop(context.index, 0, context.problem.value_size, 1, clear)
-        return Running(self.nothing_seen(), [zero] * context.vectors)
+        sinks, tensor = context.input(context.problem.sinks), context.problem.sinks
+        if sinks is None or tensor is None:
+            return Running(self.nothing_seen(), [zero] * context.vectors)
+        held = [widened(context.rows.gather(sinks, tensor, place, part)) for part in range(context.vectors)]
+        return Running([lanes.max(INVISIBLE, lanes.mul(sink, LOG2_E)) for sink in held], [lanes.constant(1.0)] * context.vectors)
 
     def nothing_seen(self) -> list[ir.Value]:
         """The largest score of no keys, by vector."""
@@ -114,14 +132,18 @@ class OnlineSoftmax:
         return Running(running.maxima, totals)
 
     def finish(self, place: TilePlace, running: Running) -> None:
-        """After the last block of a tile: write the factors. Rows that saw nothing get 0."""
-        lanes = self.context.lanes
+        """After the last block of a tile: write the factors, and the second result. Rows that saw nothing get 0, and minus infinity."""
+        context, lanes, place_of_row = self.context, self.context.lanes, self.context.problem.logsumexp
         for part, (maximum, total) in enumerate(zip(running.maxima, running.totals, strict=True)):
             seen = lanes.compare("ogt", maximum, NOTHING_SEEN)
             # A NaN maximum is a row of NaN, not a row that sees nothing.
             seen = arith.ori(seen, lanes.compare("uno", maximum, maximum))
             factor = lanes.select(seen, lanes.div(1.0, total), lanes.constant(0.0))
-            self.factors.store_vector(factor, part * self.context.rows.lanes)
+            self.factors.store_vector(factor, part * context.rows.lanes)
+            if self.logsumexp is not None and place_of_row is not None:
+                logarithm = lanes.fma(maximum, 1 / LOG2_E, log(lanes, total))
+                logarithm = lanes.select(seen, logarithm, lanes.constant(float("-inf")))
+                context.rows.scatter(logarithm, self.logsumexp, place_of_row, place, part)
 
     def _rescale(self, running: Running, best: Sequence[ir.Value]) -> list[ir.Value]:
         context, lanes = self.context, self.context.lanes
@@ -138,18 +160,21 @@ class OnlineSoftmax:
 
 
 def exp2_of_difference(lanes: Lanes, score: ir.Value, maximum: ir.Value) -> ir.Value:
-    """`2^(score - maximum)` for `score <= maximum`. Error below 1e-6 relative where the result exceeds 1e-7.
+    """`2^(score - maximum)` for `score <= maximum`. Error below 2.5e-7 relative where the result exceeds 2^-126.
 
-    With AVX-512 the power of two is one instruction that also underflows to 0; elsewhere results stop at 2^-126.
+    With AVX-512, what is above the next lower integer is one instruction, and so is scaling by the power of two of that integer, which
+    underflows to 0. Elsewhere results stop at 2^-126.
     """
     power = lanes.sub(score, maximum)
-    if lanes.width == 16 and lanes.has("avx512f"):
-        whole = lanes.round_even(power)
-        value = lanes.polynomial(lanes.sub(power, whole), EXP2_POLYNOMIAL)
-        everywhere = arith.constant(ir.IntegerType.get_signless(16), -1)
-        current_rounding = arith.constant(ir.IntegerType.get_signless(32), 4)
-        return lanes.intrinsic("llvm.x86.avx512.mask.scalef.ps.512", lanes.f32, [value, whole, value, everywhere, current_rounding])
+    if lanes.width == 16 and lanes.has("avx512dq"):
+        i32, everywhere = ir.IntegerType.get_signless(32), arith.constant(ir.IntegerType.get_signless(16), -1)
+        round_down, current_rounding = arith.constant(i32, 1), arith.constant(i32, 4)
+        reduce = [power, round_down, power, everywhere, current_rounding]
+        fraction = lanes.intrinsic("llvm.x86.avx512.mask.reduce.ps.512", lanes.f32, reduce)
+        value = lanes.polynomial(fraction, _EXP2_FROM_0_TO_1)
+        scale = [value, power, value, everywhere, current_rounding]
+        return lanes.intrinsic("llvm.x86.avx512.mask.scalef.ps.512", lanes.f32, scale)
     bounded = lanes.max(-126.0, power)
     shifted = lanes.add(bounded, _MAGIC)
-    value = lanes.polynomial(lanes.sub(bounded, lanes.sub(shifted, _MAGIC)), EXP2_POLYNOMIAL)
+    value = lanes.polynomial(lanes.sub(bounded, lanes.sub(shifted, _MAGIC)), _EXP2_AROUND_0)
     return lanes.from_bits(lanes.add_int(lanes.bits(value), lanes.shift_left(lanes.bits(shifted), 23)))

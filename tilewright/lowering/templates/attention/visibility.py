@@ -11,18 +11,24 @@ from tilewright.lowering.templates.attention.rows import TilePlace
 from tilewright.lowering.templates.attention.softmax import INVISIBLE
 from tilewright.lowering.templates.index_math import Index
 
+_FARTHEST = 1 << 30
+"""Offsets of queries and windows beyond it are cut to it: positions are i32, and there are fewer keys than that."""
+
 
 @dataclass(frozen=True)
 class VisibleKeys:
-    """Of one tile: some row may see the keys `first <= key < end`, and all rows see those of `seen_by_all` (first, end).
+    """Of one tile: some row may see the keys `first <= key < end`, and all rows see those of `seen_by_all` (first, end), if positions
+    alone decide.
 
-    `last` is the last key that each lane may see, as i32, by vector; empty where all lanes see all keys up to the end.
+    `earliest` and `latest` are the first and the last key that each lane may see, as i32, by vector; empty where there is no such limit
+    but the range. A range may be extended downwards: what lies before it is hidden by `Visibility.hide`.
     """
 
     first: Index
     end: Index
     seen_by_all: tuple[Index, Index]
-    last: list[ir.Value]
+    earliest: list[ir.Value]
+    latest: list[ir.Value]
 
 
 @dataclass(frozen=True)
@@ -38,36 +44,51 @@ class Visibility:
         lengths = context.input(problem.kv_len)
         if lengths is not None:
             end = index.max(index.min(end, arith.index_cast(index.type, lengths.load(place.batch))), 0)
-        if not problem.causal:
-            return VisibleKeys(0, end, (0, end), [])
+        if not problem.causal and not problem.window:
+            return VisibleKeys(0, end, (0, end), [], [])
         offset = self._offset_of_queries(place)
-        group, rows = problem.group, context.rows
+        rows = context.rows
         last_row = index.min(index.add(place.first_row, rows.tile - 1), index.sub(rows.count(), 1))
-        # The end of what the first query sees, and of what the last one sees.
-        ends = [index.add(index.add(index.div(row, group), offset), 1) for row in (place.first_row, last_row)]
-        first_end, last_end = (index.max(index.min(end, e), 0) for e in ends)
-        return VisibleKeys(0, last_end, (0, first_end), self._last(place, offset))
+        lowest, highest = (index.add(index.div(row, problem.group), offset) for row in (place.first_row, last_row))
+        first, all_first, all_end = 0, 0, end
+        positions = [self._positions(place, offset, part) for part in range(context.vectors)]
+        earliest, latest = [], []
+        if problem.causal:
+            latest = positions
+            all_end = index.max(index.min(end, index.add(lowest, 1)), 0)
+            end = index.max(index.min(end, index.add(highest, 1)), 0)
+        if problem.window:
+            window = min(problem.window, _FARTHEST)
+            earliest = [arith.subi(position, context.lanes.constant(window - 1, position.type)) for position in positions]
+            first = index.max(index.sub(lowest, window - 1), 0)
+            all_first = index.sub(highest, window - 1)
+        return VisibleKeys(first, end, (all_first, all_end), earliest, latest)
 
     def hide(self, tile: Sequence[ir.Value], keys: Sequence[Index], visible: VisibleKeys) -> list[ir.Value]:
         """Scores `tile[key][vector]` of the numbered keys; those that a lane must not see become `INVISIBLE`."""
-        if not visible.last:
-            return list(tile)
         index, lanes = self.context.index, self.context.lanes
         i32 = ir.IntegerType.get_signless(32)
         hidden = lanes.constant(INVISIBLE)
         result: list[ir.Value] = []
         for i, value in enumerate(tile):
             row, part = divmod(i, self.context.vectors)
-            last = visible.last[part]
-            number = vector.broadcast(last.type, arith.index_cast(i32, index.value(keys[row])))
-            result.append(arith.select(arith.cmpi(arith.CmpIPredicate.sle, number, last), value, hidden))
+            number = vector.broadcast(lanes.i32, arith.index_cast(i32, index.value(keys[row])))
+            if visible.latest:
+                value = lanes.select(lanes.compare_int("sle", number, visible.latest[part]), value, hidden)
+            if visible.earliest:
+                value = lanes.select(lanes.compare_int("sge", number, visible.earliest[part]), value, hidden)
+            result.append(value)
         return result
 
     def all_see(self, keys: Sequence[Index], visible: VisibleKeys) -> ir.Value | None:
         """Whether all lanes see all of the numbered keys (an i1); None where that is always so."""
-        if not visible.last:
-            return None
-        return self.context.index.compare("lt", keys[-1], visible.seen_by_all[1])
+        index, (first, end) = self.context.index, visible.seen_by_all
+        conditions: list[ir.Value] = []
+        if visible.earliest:
+            conditions.append(index.compare("ge", keys[0], first))
+        if visible.latest:
+            conditions.append(index.compare("lt", keys[-1], end))
+        return arith.andi(*conditions) if len(conditions) == 2 else next(iter(conditions), None)
 
     def _offset_of_queries(self, place: TilePlace) -> Index:
         """Position of query 0 among the keys; may be negative."""
@@ -75,10 +96,12 @@ class Visibility:
         given = context.input(context.problem.q_offset)
         if given is None:
             return index.sub(context.all_keys, index.dim(context.problem.queries))
-        return arith.index_cast(index.type, given.load(place.batch))
+        offset = arith.index_cast(index.type, given.load(place.batch))
+        return index.max(index.min(offset, _FARTHEST), -_FARTHEST)
 
-    def _last(self, place: TilePlace, offset: Index) -> list[ir.Value]:
-        context, i32 = self.context, ir.IntegerType.get_signless(32)
-        kind = ir.VectorType.get([context.rows.lanes], i32)
-        spread = vector.broadcast(kind, arith.index_cast(i32, context.index.value(offset)))
-        return [arith.addi(context.rows.positions(place, part), spread) for part in range(context.vectors)]
+    def _positions(self, place: TilePlace, offset: Index, part: int) -> ir.Value:
+        """The position among the keys of the query that each lane of vector `part` holds, as i32."""
+        spread = vector.broadcast(
+            self.context.lanes.i32, arith.index_cast(ir.IntegerType.get_signless(32), self.context.index.value(offset))
+        )
+        return arith.addi(self.context.rows.positions(place, part), spread)
