@@ -54,6 +54,7 @@ CPU: dict[Phase, tuple[str, ...]] = {
         "tw-decompose-unsupported{target=$target}",
         "tw-split-products",
         "tw-split-reduction{target=$target}",
+        "tw-split-attention{target=$target}",
         "tw-fuse",
         "tw-outline",
     ),

@@ -103,7 +103,7 @@ def is_decode(op: ir.OpView | ir.Operation, target: Target) -> bool:
     if attention_decode_supports(op, target) is not None:
         return False
     operands, rows = tw.operand_groups(op), rows_of_queries(op)
-    if isinstance(rows, int) and rows <= FEW_ROWS:
+    if tw.get(op, "splits") or (isinstance(rows, int) and rows <= FEW_ROWS):
         return True
     narrow = tw.tensor_info(operands["k"]).dtype != tw.tensor_info(operands["q"]).dtype
     return narrow or operands["block_table"] is not None or attention_template_supports(op, target) is not None
