@@ -3,7 +3,7 @@
     python -m benchmarks.launches [--systems tilewright torch] [--seconds 6] [--lock FILE]
 
 A chain of steps that no fusion can join, and one twice as long, are called in turn: the difference over the number of further steps is
-what one costs, with all that a step of 2 x 8 numbers computes. Written is JSON with all figures.
+what one costs, with all that a step computes on 2 x 8 numbers. Written is JSON with all figures.
 """
 
 from __future__ import annotations

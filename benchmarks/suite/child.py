@@ -105,8 +105,10 @@ class Child:
 
     def error(self, case: Case, variant: Variant, folder: Path) -> float | None:
         """The larger error of the first and the last copy."""
-        if variant.fetch is None or not variant.calls:
+        if variant.fetch is None:
             return None
+        if not variant.calls:
+            return self.suite.error(case, variant.fetch(None), folder)
         return max(self.suite.error(case, variant.fetch(call()), folder) for call in {variant.calls[0], variant.calls[-1]})
 
     def turn(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from benchmarks.suite.cases import Case
 from benchmarks.suite.definition import Suite
 from benchmarks.suite.driver import ROOT, Driver, Result, wait_for_lock
 from benchmarks.suite.rating import Row, make_row, rate
-from benchmarks.suite.systems import CEILINGS, SCHEDULES, is_installed
+from benchmarks.suite.systems import CEILINGS, SCHEDULES, NotApplicable, is_installed
 from benchmarks.suite.table import show
 
 
@@ -68,9 +68,12 @@ def run(suite: Suite, case: Case, driver: Driver, lock: Path | None, schedules: 
             if held is not None:
                 held.close()
     if suite.derive is not None:
-        for result in results.values():
-            if result.variants and all(v["means"] for v in result.variants):
-                result.variants = suite.derive(case, result.variants)
+        for name, result in results.items():
+            if result.variants:
+                try:
+                    result.variants = suite.derive(case, result.variants)
+                except NotApplicable as reason:
+                    results[name] = Result(refused=str(reason), kind="disturbed", prepare_seconds=result.prepare_seconds)
     return make_row(case, results), results, waited
 
 

@@ -26,8 +26,8 @@ class Suite:
 
     `systems` are in the order of tables. `save(case, folder)` writes operands and reference for `load(folder)`, whose result systems get;
     `error(case, result, folder)` compares. `figures` are the columns between the time and the peers (`table.FIGURES`).
-    `derive(case, variants)` computes the variants that count from those that were timed. `draw(rows, path, title)` writes a plot, or
-    returns False.
+    `derive(case, variants)` computes the variants that count from those that were timed, or raises NotApplicable.
+    `draw(rows, path, title)` writes a plot, or returns False.
     """
 
     name: str

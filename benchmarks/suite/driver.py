@@ -128,6 +128,8 @@ class Driver:
     def specs(self, case: Case) -> dict[str, Spec]:
         """The processes for a case; `one thread` is our own system for comparison."""
         systems = [s for s in self.systems if case.target == "native" or s in LIMITABLE]
+        if case.peak_dtype is None and not case.rotate:
+            systems = [s for s in systems if s != CEILINGS]
         specs = {system: Spec(self.suite, system, case.threads, case.target) for system in systems}
         if case.threads > 1 and OURS in specs and any(bar.quantity == "speedup" for bar in case.bars):
             specs[ONE_THREAD] = Spec(self.suite, OURS, 1, case.target)

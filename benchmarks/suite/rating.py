@@ -121,7 +121,13 @@ def make_row(case: Case, results: Mapping[str, Result]) -> Row:
     peak = best([t for t in ceilings if t.variant.startswith("peak")])
     dram = best([t for t in ceilings if t.variant.startswith("dram")])
     single = next((t for t in measured.get(ONE_THREAD, []) if t.variant == SESSION), None)
-    memory = {name: max(found) for name, r in results.items() if (found := [v["peak_bytes"] for v in r.variants if v.get("peak_bytes")])}
+    memory: dict[str, int] = {}
+    for name, result in results.items():
+        for v in result.variants:
+            if v["peak_bytes"] and v["error"] <= case.tolerance:
+                memory[name] = v["peak_bytes"]
+            elif v["peak_bytes"]:
+                refused[name] = f"its error is {v['error']:.1e}"
     return Row(case, timings, own, single, peak, dram, refused, memory)
 
 

@@ -28,8 +28,8 @@ class NotApplicable(Exception):
 class Variant:
     """One way in which a system computes a case: a call for each copy of the rotated operands, all with equal values.
 
-    `fetch` turns what a call returned into an array. `reported_work` replaces the case's flops (ceilings: flops or bytes of a call).
-    `peak_bytes`: by how much a call raised the resident memory. A variant without calls is not timed.
+    `fetch` turns what a call returned into an array (None where there are no calls: such a variant is not timed). `reported_work` replaces
+    the case's flops (ceilings: flops or bytes of a call). `peak_bytes`: by how much a call raised the resident memory.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""PyTorch eager: an op for each step."""
+"""PyTorch eager: two ops for each step."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from benchmarks.suite.table import disturbed, show, verdict_lines
 def variant(name: str, seconds: float, error: float | None = 1e-7, work: float = 0.0, cpus: float = 1.0) -> dict[str, Any]:
     """A variant with seven turns around `seconds`, whose shortest call took 0.9 of it."""
     means = [seconds * factor for factor in (1.0, 1.1, 0.95, 1.0, 1.05, 0.99, 1.02)]
-    return {"name": name, "work": work, "error": error, "means": means, "minima": [0.9 * seconds] * 7, "cpus": [cpus] * 7}
+    return {"name": name, "work": work, "error": error, "peak_bytes": 0, "means": means, "minima": [0.9 * seconds] * 7, "cpus": [cpus] * 7}
 
 
 def square(*bars: Bar, **changes: Any) -> Case:
