@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tilewright.core.mlir import arith, ir
+from tilewright.core.mlir import arith, ir, vector
 from tilewright.lowering.math.lanes import Lanes
 from tilewright.lowering.math.logarithm import log
 from tilewright.lowering.templates.attention.element_types import widened
@@ -160,10 +160,11 @@ class OnlineSoftmax:
 
 
 def exp2_of_difference(lanes: Lanes, score: ir.Value, maximum: ir.Value) -> ir.Value:
-    """`2^(score - maximum)` for `score <= maximum`. Error below 2.5e-7 relative where the result exceeds 2^-126.
+    """`2^(score - maximum)` for `score <= maximum`. Error below 2.5e-7 relative where the result exceeds 2^-100.
 
-    With AVX-512, what is above the next lower integer is one instruction, and so is scaling by the power of two of that integer, which
-    underflows to 0. Elsewhere results stop at 2^-126.
+    With AVX-512, what is above the next lower integer is one instruction, and so is scaling by the power of two of that integer. Results
+    below 2^-100 are 0 then, since products with them are below the normal numbers, which cost a hundred cycles each. Elsewhere results
+    stop at 2^-126.
     """
     power = lanes.sub(score, maximum)
     if lanes.width == 16 and lanes.has("avx512dq"):
@@ -172,7 +173,8 @@ def exp2_of_difference(lanes: Lanes, score: ir.Value, maximum: ir.Value) -> ir.V
         reduce = [power, round_down, power, everywhere, current_rounding]
         fraction = lanes.intrinsic("llvm.x86.avx512.mask.reduce.ps.512", lanes.f32, reduce)
         value = lanes.polynomial(fraction, _EXP2_FROM_0_TO_1)
-        scale = [value, power, value, everywhere, current_rounding]
+        kept = vector.bitcast(ir.VectorType.get([1], ir.IntegerType.get_signless(16)), lanes.compare("uge", power, -100.0))
+        scale = [value, power, lanes.constant(0.0), vector.extract(kept, [], [0]), current_rounding]
         return lanes.intrinsic("llvm.x86.avx512.mask.scalef.ps.512", lanes.f32, scale)
     bounded = lanes.max(-126.0, power)
     shifted = lanes.add(bounded, _MAGIC)
