@@ -104,13 +104,15 @@ def choose_attention_schedule(function: ir.OpView, target: Target) -> dict[str, 
 
 
 def flash_schedule(target: Target, dtype: str = "f32") -> AttentionSchedule:
-    """Two vectors of queries by eight rows where there are 32 registers, by four where there are 16.
+    """Tiles of accumulators that nearly fill the registers, so that few loads go with each multiply-add: three vectors of queries by
+    eight rows where there are 32, two by four where there are 16.
 
-    Sixteen or eight accumulators cover the latency of the multiply-adds; wider tiles waste lanes on short sequences. Tile registers
-    multiply so fast that scores, keys and values of a block have to stay in the first cache: it is half as long.
+    Tile registers take two vectors, and multiply so fast that scores, keys and values of a block have to stay in the first cache.
     """
-    block = 128 if uses_tiles(target, dtype) else 256
-    return AttentionSchedule(vectors=2, rows=8 if target.vector_registers >= 32 else 4, block=block)
+    if uses_tiles(target, dtype):
+        return AttentionSchedule(vectors=2, rows=8, block=128)
+    many = target.vector_registers >= 32
+    return AttentionSchedule(vectors=3 if many else 2, rows=8 if many else 4, block=256)
 
 
 def uses_tiles(target: Target, dtype: str) -> bool:

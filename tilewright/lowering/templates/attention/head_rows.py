@@ -1,4 +1,4 @@
-"""The rows of K or V of one head: in place where they are f32 and follow each other in memory, else in a copy."""
+"""The rows of one head as f32: those of K in place where they follow each other in memory, else in a copy; those of V in panels."""
 
 from __future__ import annotations
 
@@ -51,3 +51,58 @@ class HeadRows:
                 for_loop(index, whole, size, 1, element)
 
         for_loop(index, 0, self.context.all_keys, 1, row)
+
+
+class ValuePanels:
+    """The rows of V, side by side in panels of `width` dimensions: `[panels][keys][width]` of `flat`. The last panel may be narrower.
+
+    Multiplications in order then read neighbours. Read in place, the few elements of each row would meet in few sets of the first-level
+    cache.
+    """
+
+    _KEYS = 16
+    """Keys that go into all panels before the next ones do, while their rows are in the cache."""
+
+    def __init__(self, context: KernelContext, width: int) -> None:
+        self.context, self.width = context, width
+        self.tensor, self.size = context.problem.v, context.problem.value_size
+        self.source = context.inputs[self.tensor.buffer]
+        self.flat = context.region(times(context.problem.keys, self.size))
+
+    def start(self, place: TilePlace, column: Index, key: Index, width: int) -> Index:
+        """The offset of the dimensions from `column`, which begin a panel of `width`, of a key. The next key is `width` further."""
+        index = self.context.index
+        return index.add(index.mul(column, self.context.all_keys), index.mul(key, width))
+
+    def copy(self, place: TilePlace) -> None:
+        """Copy the rows of a head."""
+        index, tensor = self.context.index, self.tensor
+        base = index.add(index.mul(place.batch, index.dim(tensor.batch)), index.mul(place.kv_head, index.dim(tensor.head)))
+
+        def some_keys(first: ir.Value, _: list[ir.Value]) -> None:
+            end = index.min(index.add(first, self._KEYS), self.context.all_keys)
+            whole = self.size // self.width * self.width
+            if whole:
+                for_loop(index, 0, whole, self.width, lambda column, _: self._panel(place, base, column, first, end, self.width))
+            if whole != self.size:
+                self._panel(place, base, whole, first, end, self.size - whole)
+
+        for_loop(index, 0, self.context.all_keys, self._KEYS, some_keys)
+
+    def _panel(self, place: TilePlace, base: Index, column: Index, first: Index, end: Index, width: int) -> None:
+        """Copy `width` dimensions from `column` of the keys `first <= key < end`."""
+        index, tensor = self.context.index, self.tensor
+        column_stride = index.dim(tensor.column)
+        step = min(width, self.context.rows.lanes)
+        vectors = column_stride == 1 and width % step == 0
+
+        def row(key: ir.Value, _: list[ir.Value]) -> None:
+            source = index.add(index.add(base, index.mul(key, index.dim(tensor.row))), index.mul(column, column_stride))
+            target = self.start(place, column, key, width)
+            for i in range(0, width, step if vectors else 1):
+                if vectors:
+                    self.flat.store_vector(widened(self.source.load_vector(index.add(source, i), step)), index.add(target, i))
+                else:
+                    self.flat.store(widened(self.source.load(index.add(source, index.mul(i, column_stride)))), index.add(target, i))
+
+        for_loop(index, first, end, 1, row)

@@ -16,6 +16,7 @@ from tilewright.lowering.templates.attention.products import KeyBlock, Products
 from tilewright.lowering.templates.attention.rows import TilePlace
 from tilewright.lowering.templates.attention.scores import ScoreStage, TileScores
 from tilewright.lowering.templates.attention.softmax import OnlineSoftmax, Running
+from tilewright.lowering.templates.attention.visibility import VisibleKeys
 from tilewright.lowering.templates.control import for_loop, if_else
 from tilewright.lowering.templates.index_math import Index
 from tilewright.lowering.templates.memory import Flat
@@ -47,7 +48,8 @@ class AttentionLoops:
             if problem.causal:
                 # Later tiles see more keys: they go first, so that the last units of a thread are short.
                 tile = index.sub(index.sub(tiles, 1), tile)
-            place = TilePlace(batch, kv_head, index.mul(tile, rows.tile))
+            # The last tile ends with the last row; what is missing to a whole tile is in front of the first row.
+            place = TilePlace(batch, kv_head, index.sub(rows.count(), index.mul(index.sub(tiles, tile), rows.tile)))
             if_else(index.compare("ne", head, previous[0]), lambda: self._begin_head(place))
             self._tile(place)
             return [index.value(head)]
@@ -65,16 +67,23 @@ class AttentionLoops:
         self.products.begin_tile(place)
         scores = self.stage.begin_tile(place)
         visible = scores.visible
+        ends = self.stage.visibility.ends_of_vectors(place, visible) if self.products.skips_vectors else []
 
         def meet(first: ir.Value, state: list[ir.Value]) -> list[ir.Value]:
-            keys = KeyBlock(place, first, index.min(index.sub(visible.end, first), block))
-            return self._block(keys, scores, Running.of(state))
+            return self._block(self._keys(place, first, visible, ends), scores, Running.of(state))
 
         # Products may hold keys in groups, which a range does not begin amid of: what is in front of it is hidden.
         first = index.mul(index.div(visible.first, self.products.padding), self.products.padding)
         running = Running.of(for_loop(index, first, visible.end, block, meet, running.values))
         self.softmax.finish(place, running)
         self.context.rows.store_results(self.softmax.sums, self.softmax.factors, self.out, place)
+
+    def _keys(self, place: TilePlace, first: Index, visible: VisibleKeys, ends: Sequence[Index]) -> KeyBlock:
+        """The block of keys from `first`. `ends` are those of the keys which each vector sees; without, all need all keys."""
+        index, schedule = self.context.index, self.context.schedule
+        count = index.min(index.sub(visible.end, first), schedule.block)
+        needed = [index.min(index.round_up(index.max(index.sub(end, first), 0), schedule.rows), count) for end in ends[:-1]]
+        return KeyBlock(place, first, count, (*needed, count) if ends else (count,) * self.context.vectors)
 
     def _block(self, block: KeyBlock, scores: TileScores, running: Running) -> list[ir.Value]:
         """One block of keys, unless nothing in it can count."""
@@ -96,6 +105,6 @@ class AttentionLoops:
 
         self.stage.prepare_block(block)
         best = products.compute_scores(block, self.softmax.nothing_seen(), finish, unchanged)
-        running = self.softmax.exponentiate(self.softmax.raise_maxima(running, best), block.count, products)
+        running = self.softmax.exponentiate(self.softmax.raise_maxima(running, best), block, products)
         products.add_values(block)
         return running

@@ -1,8 +1,8 @@
 """The online softmax whose probabilities are rounded to bf16, two neighbouring keys in one word, for processors with AVX512_BF16.
 
-It differs from that in f32 where the rounding allows. Rounding is a part of the exponential: half a unit of the last place is added to
-the significand, and what does not fit into 16 bits is cut off. Totals sum what was rounded, so that errors of probabilities and totals
-cancel in part. A maximum that rises a little is not followed: probabilities may be up to 2^8, which costs no precision. After "lazy"
+It differs from that in f32 where the rounding allows. Half a unit of the last place is a part of the exponential, so that cutting off
+what does not fit into 16 bits rounds to the nearest. Totals sum what was rounded: errors of probabilities and totals cancel in part. A
+maximum that rises a little is not followed: probabilities may be up to 2^8, which costs no precision. After the conditional
 rescaling in Dao's FlashAttention-4.
 """
 
@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tilewright.core.mlir import arith, ir, vector
+from tilewright.core.mlir import arith, ir
 from tilewright.lowering.math.lanes import Lanes
-from tilewright.lowering.templates.attention.products.base import Products
+from tilewright.lowering.templates.attention.products.base import KeyBlock, Products
 from tilewright.lowering.templates.attention.softmax import INVISIBLE, NOTHING_SEEN, OnlineSoftmax, Running
 from tilewright.lowering.templates.control import for_loop, if_else
-from tilewright.lowering.templates.index_math import Index
 
 _EXP2 = (0.07802452147006989, 0.22606715559959412, 0.6958335638046265, 0.9999251961708069)
 """2^x on [0, 1), highest degree first: minimax in relative error (7.5e-5, a fiftieth of a unit of the last place of bf16), found by
@@ -45,7 +44,7 @@ class PairSoftmax(OnlineSoftmax):
         types = [v.type for v in running.values]
         return Running.of(if_else(rises, lambda: self._rescale(running, scaled), lambda: running.values, types))
 
-    def exponentiate(self, running: Running, count: Index, products: Products) -> Running:
+    def exponentiate(self, running: Running, block: KeyBlock, products: Products) -> Running:
         context, index, lanes = self.context, self.context.index, self.context.lanes
         # Without this, lanes that have seen nothing would take the difference of two huge numbers.
         subtracted = [lanes.select(lanes.compare("ogt", m, NOTHING_SEEN), m, 0.0) for m in running.maxima]
@@ -57,35 +56,23 @@ class PairSoftmax(OnlineSoftmax):
                 for part, maximum in enumerate(subtracted):
                     places = [context.at(index.add(first, offset + row), part) for row in range(2)]
                     held = [self.scores.load_vector(at, context.rows.lanes) for at in places]
-                    powers = [lanes.fma(value, self.score_scale, lanes.neg(maximum)) for value in held]
-                    pairs.append(_upper_halves(lanes, *(_exp2_ready_to_cut(lanes, power) for power in powers)))
-                    updated[part] = _add_pairs(lanes, updated[part], pairs[-1])
-                products.store_probabilities(index.add(first, offset), [pairs])
+                    low, high = (_rounded_exp2(lanes, lanes.fma(value, self.score_scale, lanes.neg(maximum))) for value in held)
+                    updated[part] = lanes.add(updated[part], lanes.add(low, high))
+                    pairs.append(lanes.or_int(lanes.shift_right_logical(lanes.bits(low), 16), lanes.bits(high)))
+                products.store_probabilities(index.add(first, offset), [pairs], range(context.vectors))
             return updated
 
-        totals = for_loop(index, 0, index.round_up(count, products.padding), _ROWS, rows, running.totals)
+        totals = for_loop(index, 0, index.round_up(block.count, products.padding), _ROWS, rows, running.totals)
         return Running(running.maxima, totals)
 
 
-def _exp2_ready_to_cut(lanes: Lanes, power: ir.Value) -> ir.Value:
-    """`2^power` plus half a unit of the last place of bf16."""
+def _rounded_exp2(lanes: Lanes, power: ir.Value) -> ir.Value:
+    """`2^power` rounded to bf16, as f32. The lower half of its words is 0."""
     i32, everywhere = ir.IntegerType.get_signless(32), arith.constant(ir.IntegerType.get_signless(16), -1)
     round_down, current_rounding = arith.constant(i32, 1), arith.constant(i32, 4)
     reduce = [power, round_down, power, everywhere, current_rounding]
     fraction = lanes.intrinsic("llvm.x86.avx512.mask.reduce.ps.512", lanes.f32, reduce)
     value = lanes.polynomial(fraction, (*_EXP2[:-1], _EXP2[-1] + _HALF_UNIT))
     scale = [value, power, value, everywhere, current_rounding]
-    return lanes.intrinsic("llvm.x86.avx512.mask.scalef.ps.512", lanes.f32, scale)
-
-
-def _upper_halves(lanes: Lanes, first: ir.Value, second: ir.Value) -> ir.Value:
-    """Words whose lower half is the upper one of `first`, and whose upper half is that of `second`."""
-    kept = arith.andi(lanes.bits(second), lanes.constant(-(1 << 16), lanes.i32))
-    return arith.ori(lanes.shift_right_logical(lanes.bits(first), 16), kept)
-
-
-def _add_pairs(lanes: Lanes, total: ir.Value, pairs: ir.Value) -> ir.Value:
-    """`total` plus both bf16 of each word."""
-    kind = ir.VectorType.get([2 * lanes.width], ir.BF16Type.get())
-    ones = arith.constant(kind, ir.DenseElementsAttr.get_splat(kind, ir.FloatAttr.get(kind.element_type, 1.0)))
-    return lanes.intrinsic("llvm.x86.avx512bf16.dpbf16ps.512", lanes.f32, [total, vector.bitcast(kind, pairs), ones])
+    scaled = lanes.intrinsic("llvm.x86.avx512.mask.scalef.ps.512", lanes.f32, scale)
+    return lanes.from_bits(lanes.and_int(lanes.bits(scaled), -(1 << 16)))

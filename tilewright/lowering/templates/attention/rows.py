@@ -1,7 +1,8 @@
 """Query rows of a tile: which query each lane holds, the transposed copy of the queries, and the transposed store of the results.
 
 The queries of all heads that share a key and value head are one list of `queries * group` rows, `row = query * group + head in the group`,
-so that few queries still fill the lanes. Lanes past the end repeat the last row; they store its values again.
+so that few queries still fill the lanes. The first tile begins in front of the first row where rows are not a multiple of a tile: vectors
+without rows are left out, and lanes in front of the first row repeat it; they store its values again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tilewright.lowering.templates.transpose import transpose_block
 
 @dataclass(frozen=True)
 class TilePlace:
-    """Where a tile is: batch element, key and value head, first row."""
+    """Where a tile is: batch element, key and value head, first row (which may be negative)."""
 
     batch: Index
     kv_head: Index
@@ -48,11 +49,15 @@ class QueryRows:
     def offset(self, tensor: Strided, place: TilePlace, lane: Index) -> Index:
         """The offset of the row that `lane` of the tile holds in a tensor over query heads and queries."""
         index, group = self.index, self.problem.group
-        row = index.min(index.add(place.first_row, lane), index.sub(self.count(), 1))
+        row = index.max(index.add(place.first_row, lane), 0)
         head = index.add(index.mul(place.kv_head, group), index.rem(row, group))
         at = index.mul(place.batch, index.dim(tensor.batch))
         at = index.add(at, index.mul(head, index.dim(tensor.head)))
         return index.add(at, index.mul(index.div(row, group), index.dim(tensor.row)))
+
+    def first_vector(self, place: TilePlace) -> Index:
+        """The first vector of a tile that holds a row."""
+        return self.index.div(self.index.max(self.index.sub(0, place.first_row), 0), self.lanes)
 
     def positions(self, place: TilePlace, part: int) -> ir.Value:
         """The query of each lane of vector `part`, as i32."""
@@ -115,7 +120,7 @@ class QueryRows:
             if whole != size:
                 for_loop(index, whole, size, 1, element)
 
-        for_loop(index, 0, self.vectors, 1, pack)
+        for_loop(index, self.first_vector(place), self.vectors, 1, pack)
 
     def store_results(self, source: Flat, factors: Flat, out: Flat, place: TilePlace) -> None:
         """Store `[value_size][tile]` times a factor per lane (`[tile]`) as rows of the result."""
@@ -144,4 +149,4 @@ class QueryRows:
             if whole != size:
                 for_loop(index, whole, size, 1, element)
 
-        for_loop(index, 0, self.vectors, 1, store)
+        for_loop(index, self.first_vector(place), self.vectors, 1, store)

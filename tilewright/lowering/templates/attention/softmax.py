@@ -21,7 +21,7 @@ from tilewright.lowering.templates.memory import Flat
 
 if TYPE_CHECKING:
     from tilewright.lowering.templates.attention.context import KernelContext
-    from tilewright.lowering.templates.attention.products.base import Products
+    from tilewright.lowering.templates.attention.products.base import KeyBlock, Products
     from tilewright.lowering.templates.attention.rows import TilePlace
 
 INVISIBLE = -2.0e38
@@ -48,6 +48,9 @@ _EXP2_FROM_0_TO_1 = (
     0.9999999403953552,
 )
 """2^x on [0, 1), likewise."""
+
+ROWS_AT_ONCE = 4
+"""Rows of scores whose exponentials are computed together: independent chains hide the latency of the polynomial."""
 
 _MAGIC = 12582912.0
 """1.5 * 2^23: adding it to |x| < 2^22 leaves the nearest integer in the low mantissa bits."""
@@ -113,22 +116,29 @@ class OnlineSoftmax:
         types = [v.type for v in running.values]
         return Running.of(if_else(rises, lambda: self._rescale(running, best), lambda: running.values, types))
 
-    def exponentiate(self, running: Running, count: Index, products: Products) -> Running:
-        """Turn the first `count` rows of scores into probabilities, which the products keep, and add them to the totals."""
+    def exponentiate(self, running: Running, block: KeyBlock, products: Products) -> Running:
+        """Turn a block's scores into probabilities, which the products keep, and add them to the totals."""
         context, index, lanes, height = self.context, self.context.index, self.context.lanes, products.stored_together
 
-        def rows(first: ir.Value, totals: list[ir.Value]) -> list[ir.Value]:
-            updated = list(totals)
-            stored: list[list[ir.Value]] = []
-            for row in range(height):
-                places = [context.at(index.add(first, row), part) for part in range(context.vectors)]
-                held = [self.scores.load_vector(at, context.rows.lanes) for at in places]
-                stored.append([exp2_of_difference(lanes, value, maximum) for value, maximum in zip(held, running.maxima)])
-                updated = [arith.addf(total, value) for total, value in zip(updated, stored[-1])]
-            products.store_probabilities(first, stored)
-            return updated
+        def rows(first: Index, count: int, parts: range, totals: list[ir.Value]) -> list[ir.Value]:
+            totals = list(totals)
+            values: list[list[ir.Value]] = []
+            for row in range(count):
+                held = [self.scores.load_vector(context.at(index.add(first, row), part), context.rows.lanes) for part in parts]
+                values.append([exp2_of_difference(lanes, value, running.maxima[part]) for part, value in zip(parts, held)])
+            for of_row in values:
+                for part, value in zip(parts, of_row):
+                    totals[part] = arith.addf(totals[part], value)
+            for row in range(0, count, height):
+                products.store_probabilities(index.add(first, row), values[row : row + height], parts)
+            return totals
 
-        totals = for_loop(index, 0, index.round_up(count, products.padding), height, rows, running.totals)
+        totals = running.totals
+        together = max(ROWS_AT_ONCE, height)
+        for first, end, parts in block.ranges(index, index.round_up(block.count, products.padding)):
+            whole = index.add(first, index.mul(index.div(index.sub(end, first), together), together))
+            totals = for_loop(index, first, whole, together, lambda k, held, parts=parts: rows(k, together, parts, held), totals)
+            totals = for_loop(index, whole, end, height, lambda k, held, parts=parts: rows(k, height, parts, held), totals)
         return Running(running.maxima, totals)
 
     def finish(self, place: TilePlace, running: Running) -> None:

@@ -48,8 +48,8 @@ class Visibility:
             return VisibleKeys(0, end, (0, end), [], [])
         offset = self._offset_of_queries(place)
         rows = context.rows
-        last_row = index.min(index.add(place.first_row, rows.tile - 1), index.sub(rows.count(), 1))
-        lowest, highest = (index.add(index.div(row, problem.group), offset) for row in (place.first_row, last_row))
+        first_row, last_row = index.max(place.first_row, 0), index.add(place.first_row, rows.tile - 1)
+        lowest, highest = (index.add(index.div(row, problem.group), offset) for row in (first_row, last_row))
         first, all_first, all_end = 0, 0, end
         positions = [self._positions(place, offset, part) for part in range(context.vectors)]
         earliest, latest = [], []
@@ -63,6 +63,20 @@ class Visibility:
             first = index.max(index.sub(lowest, window - 1), 0)
             all_first = index.sub(highest, window - 1)
         return VisibleKeys(first, end, (all_first, all_end), earliest, latest)
+
+    def ends_of_vectors(self, place: TilePlace, visible: VisibleKeys) -> list[Index]:
+        """For each vector of queries of a tile, the end of the keys that some lane may see; ascending. 0 where no lane holds a row."""
+        context, index, problem = self.context, self.context.index, self.context.problem
+        offset = self._offset_of_queries(place) if problem.causal else 0
+        ends: list[Index] = []
+        for part in range(context.vectors):
+            last_row = index.add(place.first_row, (part + 1) * context.rows.lanes - 1)
+            end = visible.end
+            if problem.causal:
+                position = index.add(index.div(index.max(last_row, 0), problem.group), offset)
+                end = index.max(index.min(end, index.add(position, 1)), 0)
+            ends.append(index.select(index.compare("ge", last_row, 0), end, 0))
+        return ends
 
     def hide(self, tile: Sequence[ir.Value], keys: Sequence[Index], visible: VisibleKeys) -> list[ir.Value]:
         """Scores `tile[key][vector]` of the numbered keys; those that a lane must not see become `INVISIBLE`."""

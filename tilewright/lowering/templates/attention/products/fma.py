@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tilewright.core.mlir import ir
 from tilewright.lowering.templates.attention.context import KernelContext
-from tilewright.lowering.templates.attention.head_rows import HeadRows
-from tilewright.lowering.templates.attention.products.base import FinishScores, KeyBlock, Products
+from tilewright.lowering.templates.attention.head_rows import HeadRows, ValuePanels
+from tilewright.lowering.templates.attention.products.base import FinishScores, KeyBlock, Products, UnchangedScores
 from tilewright.lowering.templates.attention.rows import TilePlace
+from tilewright.lowering.templates.attention.softmax import INVISIBLE
 from tilewright.lowering.templates.control import for_loop, if_else
 from tilewright.lowering.templates.index_math import Index
 from tilewright.lowering.templates.matmul.instructions.multiply_add import OuterProduct
 from tilewright.lowering.templates.memory import Flat
 
+Factors = Callable[[Index], list[ir.Value]]
+"""The scalars of one step of a sum, one per row of accumulators."""
+
+UNROLL = 4
+"""Steps of the sum in one iteration. The branch at the end of a loop of few iterations is predicted."""
+
 
 class FmaProducts(Products):
     """`schedule.rows` keys, or dimensions of values, are held as accumulators at a time. Probabilities replace the scores.
 
-    K and V are read in place where the rows of a head follow each other, else from copies which the tiles of a head share.
+    K is read in place where the rows of a head follow each other, else from a copy, V from panels; the tiles of a head share both.
+    Vectors of queries which do not see the last keys of a block take no part in their products.
     """
 
     def __init__(self, context: KernelContext, query_scale: float, scores: Flat, sums: Flat, instruction: OuterProduct) -> None:
-        super().__init__(context, query_scale, scores, sums)
+        super().__init__(context, query_scale, scores, sums, skips_vectors=True)
         problem = context.problem
         self.instruction = instruction
         self.queries = context.region(problem.head_size * context.rows.tile)
         self.keys = HeadRows(context, problem.k, problem.head_size)
-        self.values = HeadRows(context, problem.v, problem.value_size)
+        self.values = ValuePanels(context, context.schedule.rows)
 
     def begin_head(self, place: TilePlace) -> None:
         self.keys.copy(place)
@@ -37,67 +45,90 @@ class FmaProducts(Products):
         problem = self.context.problem
         self.context.rows.pack_queries(self.context.inputs[problem.q.buffer], self.queries, place, self.query_scale)
 
-    def compute_scores(self, block: KeyBlock, best: list[ir.Value], finish: FinishScores) -> list[ir.Value]:
-        index, step = self.context.index, self.context.schedule.rows
+    def compute_scores(self, block: KeyBlock, best: list[ir.Value], finish: FinishScores, unchanged: UnchangedScores) -> list[ir.Value]:
+        index, step, vectors = self.context.index, self.context.schedule.rows, self.context.vectors
         base = self.keys.start(block.place)
+        hidden = self.context.lanes.constant(INVISIBLE)
         whole = index.mul(index.div(block.count, step), step)
-        last = index.sub(index.add(block.first, block.count), 1)
 
-        def scores(offset: Index, held: list[ir.Value], clamp: bool) -> list[ir.Value]:
+        def scores(offset: Index, held: list[ir.Value], parts: range, last: Index | None) -> list[ir.Value]:
             # Keys past the last one repeat it: its score is stored more than once and read once.
             numbers: list[Index] = [index.add(index.add(block.first, offset), i) for i in range(step)]
-            if clamp:
+            if last is not None:
                 numbers = [index.min(number, last) for number in numbers]
             starts = [index.add(base, index.mul(number, self.keys.size)) for number in numbers]
-            zeros = [self.instruction.zero()] * (step * self.context.vectors)
-            tile, held = finish(self._multiply(self.keys, starts, 1, self.queries, self.keys.size, zeros), numbers, held)
-            self._store(self.scores, offset, tile)
-            return held
+            zeros = [self.instruction.zero()] * (step * len(parts))
 
-        best = for_loop(index, 0, whole, step, lambda offset, held: scores(offset, held, False), best)
+            def factors(column: Index) -> list[ir.Value]:
+                return [self.keys.flat.load(index.add(start, column)) for start in starts]
+
+            computed = iter(self._sum_steps(factors, self.queries, parts, 0, self.keys.size, zeros))
+            tile = [next(computed) if part in parts else hidden for _ in range(step) for part in range(vectors)]
+            tile, largest = finish(tile, numbers, held)
+            self._store(self.scores, offset, [tile[i] for i in range(len(tile)) if i % vectors in parts], parts)
+            return [largest[part] if part in parts else held[part] for part in range(vectors)]
+
+        for first, end, parts in block.ranges(index, whole):
+            best = for_loop(index, first, end, step, lambda offset, held, parts=parts: scores(offset, held, parts, None), best)
+        last = index.sub(index.add(block.first, block.count), 1)
         ragged = index.compare("lt", whole, block.count)
-        return if_else(ragged, lambda: scores(whole, best, True), lambda: best, [v.type for v in best])
+        return if_else(ragged, lambda: scores(whole, best, range(vectors), last), lambda: best, [v.type for v in best])
 
-    def store_probabilities(self, row: Index, values: Sequence[Sequence[ir.Value]]) -> None:
-        self._store(self.scores, row, [value for parts in values for value in parts])
+    def store_probabilities(self, row: Index, values: Sequence[Sequence[ir.Value]], parts: range) -> None:
+        self._store(self.scores, row, [value for of_row in values for value in of_row], parts)
 
     def add_values(self, block: KeyBlock) -> None:
-        context, values, step = self.context, self.values, self.context.schedule.rows
-        index = context.index
-        base = index.add(values.start(block.place), index.mul(block.first, values.size))
+        context, index, step, size = self.context, self.context.index, self.context.schedule.rows, self.values.size
+        everything = range(context.vectors)
 
         def rows_of_sums(first: Index, height: int) -> None:
-            places = [context.at(index.add(first, i), part) for i in range(height) for part in range(context.vectors)]
+            start = self.values.start(block.place, first, block.first, height)
+            places = [context.at(index.add(first, i), part) for i in range(height) for part in everything]
             held = [self.sums.load_vector(at, context.rows.lanes) for at in places]
-            starts = [index.add(index.add(base, first), i) for i in range(height)]
-            self._store(self.sums, first, self._multiply(values, starts, values.size, self.scores, block.count, held))
 
-        whole = values.size // step * step
+            def factors(key: Index) -> list[ir.Value]:
+                at = index.add(start, index.mul(key, height))
+                return [self.values.flat.load(index.add(at, i)) for i in range(height)]
+
+            for begin, end, parts in block.ranges(index, block.count):
+                kept = [i for i in range(len(held)) if i % context.vectors in parts]
+                for i, value in zip(kept, self._sum_steps(factors, self.scores, parts, begin, end, [held[i] for i in kept])):
+                    held[i] = value
+            self._store(self.sums, first, held, everything)
+
+        whole = size // step * step
         if whole:
             for_loop(index, 0, whole, step, lambda first, _: rows_of_sums(first, step))
-        if whole != values.size:
-            rows_of_sums(whole, values.size - whole)
+        if whole != size:
+            rows_of_sums(whole, size - whole)
 
-    def _multiply(
-        self, left: HeadRows, starts: Sequence[Index], stride: int, right: Flat, depth: Index, initial: Sequence[ir.Value]
+    def _sum_steps(
+        self, factors: Factors, right: Flat, parts: range, begin: Index, end: Index, initial: Sequence[ir.Value]
     ) -> list[ir.Value]:
-        """`initial[i][part] + sum over k < depth of left[starts[i] + k * stride] * right[k][part]`, in registers."""
-        context, index, vectors = self.context, self.context.index, self.context.vectors
+        """`initial[i][part] + sum over begin <= k < end of factors(k)[i] * right[k][part]`, in registers."""
+        context, index = self.context, self.context.index
 
-        def step(k: ir.Value, held: list[ir.Value]) -> list[ir.Value]:
-            vectors_of_row = [right.load_vector(context.at(k, part), context.rows.lanes) for part in range(vectors)]
-            column = index.mul(k, stride)
+        def step(k: Index, held: list[ir.Value]) -> list[ir.Value]:
+            vectors = [right.load_vector(context.at(k, part), context.rows.lanes) for part in parts]
             updated: list[ir.Value] = []
-            for i, start in enumerate(starts):
-                element = self.instruction.broadcast(left.flat.load(index.add(start, column)))
-                for part in range(vectors):
-                    updated.append(self.instruction.accumulate(element, vectors_of_row[part], held[i * vectors + part]))
+            for factor in factors(k):
+                element = self.instruction.broadcast(factor)
+                updated.extend(
+                    self.instruction.accumulate(element, value, acc) for value, acc in zip(vectors, held[len(updated) :], strict=False)
+                )
             return updated
 
-        return for_loop(index, 0, depth, 1, step, list(initial))
+        def steps(k: ir.Value, held: list[ir.Value]) -> list[ir.Value]:
+            for i in range(UNROLL):
+                held = step(index.add(k, i), held)
+            return held
 
-    def _store(self, target: Flat, first: Index, tile: Sequence[ir.Value]) -> None:
-        """Store `tile[row][vector]` as rows of `[..][tile]` from `first`."""
+        whole = index.add(begin, index.mul(index.div(index.sub(end, begin), UNROLL), UNROLL))
+        held = for_loop(index, begin, whole, UNROLL, steps, initial)
+        return held if isinstance(end, int) and whole == end else for_loop(index, whole, end, 1, step, held)
+
+    def _store(self, target: Flat, first: Index, tile: Sequence[ir.Value], parts: range) -> None:
+        """Store `tile[row][part]` as rows of `[..][tile]` from `first`."""
         for i, value in enumerate(tile):
-            row, part = divmod(i, self.context.vectors)
-            target.store_vector(value, self.context.at(self.context.index.add(first, row), part))
+            row, place = divmod(i, len(parts))
+            target.store_vector(value, self.context.at(self.context.index.add(first, row), parts[place]))

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim, ceildiv
+from tilewright.lowering.math.lanes import Lanes
 from tilewright.lowering.templates.attention.context import KernelContext
-from tilewright.lowering.templates.attention.products.base import FinishScores, KeyBlock, Products
+from tilewright.lowering.templates.attention.products.base import FinishScores, KeyBlock, Products, UnchangedScores
 from tilewright.lowering.templates.attention.products.pair_operands import (
     GROUP,
     LANES,
@@ -25,7 +26,7 @@ from tilewright.lowering.templates.attention.products.pair_operands import (
 )
 from tilewright.lowering.templates.attention.rows import TilePlace
 from tilewright.lowering.templates.attention.softmax import INVISIBLE
-from tilewright.lowering.templates.control import for_loop
+from tilewright.lowering.templates.control import for_loop, if_else
 from tilewright.lowering.templates.index_math import Index
 from tilewright.lowering.templates.memory import Flat
 from tilewright.lowering.templates.tile_registers import CONFIGURATION_BYTES, TILE_ROWS, TileAddress, TileRegisters
@@ -140,7 +141,7 @@ class TileProducts(Products):
     def begin_tile(self, place: TilePlace) -> None:
         self.queries.pack(place)
 
-    def compute_scores(self, block: KeyBlock, best: list[ir.Value], finish: FinishScores) -> list[ir.Value]:
+    def compute_scores(self, block: KeyBlock, best: list[ir.Value], finish: FinishScores, unchanged: UnchangedScores) -> list[ir.Value]:
         index = self.context.index
 
         def group(offset: ir.Value, _: list[ir.Value]) -> None:
@@ -149,11 +150,11 @@ class TileProducts(Products):
                 self._multiply_keys(keys, offset, parts)
 
         for_loop(index, 0, block.count, GROUP, group)
-        return self._finish(block, best, finish)
+        return self._finish(block, best, finish, unchanged)
 
-    def store_probabilities(self, row: Index, values: Sequence[Sequence[ir.Value]]) -> None:
+    def store_probabilities(self, row: Index, values: Sequence[Sequence[ir.Value]], parts: range) -> None:
         (pairs,) = values
-        for part, value in enumerate(pairs):
+        for part, value in zip(parts, pairs, strict=True):
             self.scores.store_vector(self.context.lanes.from_bits(value), self.context.at(self.context.index.div(row, 2), part))
 
     def add_values(self, block: KeyBlock) -> None:
@@ -224,7 +225,7 @@ class TileProducts(Products):
         """The tiles of `[..][tile]` from `row`, in the order of their registers."""
         return [place for tile in range(row_tiles) for place in self._pairs(flat, self.context.index.add(row, tile * TILE_ROWS), parts)]
 
-    def _finish(self, block: KeyBlock, best: list[ir.Value], finish: FinishScores) -> list[ir.Value]:
+    def _finish(self, block: KeyBlock, best: list[ir.Value], finish: FinishScores, unchanged: UnchangedScores) -> list[ir.Value]:
         """Raw scores of a block become scores as the softmax reads them; those behind the last key become `INVISIBLE`."""
         context, index, step = self.context, self.context.index, self.context.schedule.rows
         whole = index.mul(index.div(block.count, step), step)
@@ -232,11 +233,21 @@ class TileProducts(Products):
         def rows(offset: Index, height: int, held: list[ir.Value]) -> list[ir.Value]:
             places = [context.at(index.add(offset, row), part) for row in range(height) for part in range(context.vectors)]
             tile = [self.scores.load_vector(at, context.rows.lanes) for at in places]
-            finished, held = finish(tile, [index.add(index.add(block.first, offset), row) for row in range(height)], held)
-            for raw, value, at in zip(tile, finished, places, strict=True):
-                if value is not raw:
-                    self.scores.store_vector(value, at)
-            return held
+            keys = [index.add(index.add(block.first, offset), row) for row in range(height)]
+
+            def keep() -> list[ir.Value]:
+                # As a tree: a chain of maxima would take longer than all else that is done to a score here.
+                return [_largest(context.lanes, [held[part], *tile[part :: context.vectors]]) for part in range(context.vectors)]
+
+            def change() -> list[ir.Value]:
+                finished, largest = finish(tile, keys, held)
+                for raw, value, at in zip(tile, finished, places, strict=True):
+                    if value is not raw:
+                        self.scores.store_vector(value, at)
+                return largest
+
+            whole_tile = unchanged(keys)
+            return change() if whole_tile is None else if_else(whole_tile, keep, change, [v.type for v in held])
 
         best = for_loop(index, 0, whole, step, lambda offset, held: rows(offset, step, held), best)
         best = for_loop(index, whole, block.count, 1, lambda offset, held: rows(offset, 1, held), best)
@@ -248,6 +259,16 @@ class TileProducts(Products):
 
         for_loop(index, block.count, index.round_up(block.count, GROUP), 1, hide)
         return best
+
+
+def _largest(lanes: Lanes, values: Sequence[ir.Value]) -> ir.Value:
+    """The largest of values, the first of which is needed last."""
+    if len(values) == 1:
+        return values[0]
+    first, *others = values
+    while len(others) > 1:
+        others = [lanes.max(*pair) if len(pair) == 2 else pair[0] for pair in (others[i : i + 2] for i in range(0, len(others), 2))]
+    return lanes.max(first, others[0])
 
 
 def _groups(keys: Dim) -> Dim:
