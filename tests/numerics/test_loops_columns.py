@@ -72,12 +72,19 @@ def test_long_column_sums_keep_their_precision(target: str) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_argmax_takes_the_first_and_counts_nan_as_largest(target: str) -> None:
-    x = RNG.standard_normal((5, 77), dtype=np.float32)
-    x[1, 3] = x[1, 9] = 50
-    x[2, 5] = x[2, 60] = np.nan
+@pytest.mark.parametrize("dtype", ["f32", "f16", "i32", "i64", "i8"])
+def test_argmax_takes_the_first_and_counts_nan_as_largest(target: str, dtype: str) -> None:
+    x = (RNG.standard_normal((6, 177), dtype=np.float32) * 20).astype(tw.numpy_dtype(dtype))
+    x[1, 3] = x[1, 9] = 100
+    x[3] = x[3, 0]
+    if dtype.startswith("f"):
+        x[2, 5] = x[2, 60] = np.nan
+        x[4] = -np.inf
+        x[5] = -np.inf
+        x[5, 170] = -1e4
     for dim in (0, 1):
-        check([(("d0", "d1"), "f32")], lambda x, d=dim: tw.build("argmax", x, dim=d), [x], x.argmax(dim), target)
+        kernel = check([(("d0", "d1"), dtype)], lambda x, d=dim: tw.build("argmax", x, dim=d), [x], x.argmax(dim), target)
+        assert kernel.slow_path is None
 
 
 @pytest.mark.parametrize("target", TARGETS)

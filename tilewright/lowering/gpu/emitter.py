@@ -10,7 +10,7 @@ from tilewright.core.symbolic import Expr
 from tilewright.lowering.gpu import group_reduction, memory
 from tilewright.lowering.gpu.shared_memory import SharedMemory
 from tilewright.lowering.gpu.thread_loop import Chunk
-from tilewright.lowering.loops import reductions
+from tilewright.lowering.loops import argmax, reductions
 from tilewright.lowering.loops.element import Element
 from tilewright.lowering.loops.emitter import Emitter
 from tilewright.lowering.loops.graph import Argmax, Argument, Constant, Mapped, Reduced
@@ -81,7 +81,7 @@ class DeviceEmitter(Emitter):
                 value = self._mapped(node, index, element)
             elif isinstance(node, Argmax):
                 cooperative = self.is_uniform(index, home)
-                value = (group_reduction.argmax if cooperative else reductions.argmax)(self, node, index, element, home)
+                value = (group_reduction.argmax if cooperative else argmax.argmax)(self, node, index, element, home)
             elif self.is_uniform(index, home):
                 value = group_reduction.reduce(self, node, index, home)
             else:

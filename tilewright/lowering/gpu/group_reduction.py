@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from tilewright.core.mlir import arith, gpu, ir, memref, scf
 from tilewright.core.symbolic import Expr
 from tilewright.lowering.gpu.thread_loop import Chunk, Values, chunk_width, for_each_chunk
+from tilewright.lowering.loops.argmax import is_better
 from tilewright.lowering.loops.combine import combine, neutral, tree
 from tilewright.lowering.loops.domain import Axis
 from tilewright.lowering.loops.element import Element
 from tilewright.lowering.loops.graph import Argmax, Reduced
-from tilewright.lowering.loops.reductions import accumulate, is_better, reduction_axes, to_scalar, with_init
+from tilewright.lowering.loops.reductions import accumulate, reduction_axes, to_scalar, with_init
 from tilewright.lowering.loops.scopes import Scope
 from tilewright.lowering.loops.types import constant, lane_type
 from tilewright.lowering.loops.vector_loop import State

@@ -14,8 +14,8 @@ from tilewright.lowering.gpu.thread_loop import Chunk, Values, chunk_width, firs
 from tilewright.lowering.loops.domain import Axis
 from tilewright.lowering.loops.element import SCALAR, Element
 from tilewright.lowering.loops.index_algebra import delinearize, linearize
+from tilewright.lowering.loops.outputs import output_index
 from tilewright.lowering.loops.plan import Section
-from tilewright.lowering.loops.rows import output_index
 from tilewright.lowering.loops.vector_loop import State, plain_loop
 from tilewright.passes.schedules.gpu import ROWS, GpuSchedule
 

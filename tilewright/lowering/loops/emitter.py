@@ -17,7 +17,7 @@ from tilewright.core.mlir import arith, ir, memref
 from tilewright.core.symbolic import Dim, Expr, parse, symbol, to_expr
 from tilewright.dialects.tw.ops.constants import elements_to_array
 from tilewright.dialects.tw.types import element_type, tensor_info
-from tilewright.lowering.loops import memory, reductions, region, transpose
+from tilewright.lowering.loops import argmax, memory, reductions, region, transpose
 from tilewright.lowering.loops.element import Element, Lane
 from tilewright.lowering.loops.graph import (
     Argmax,
@@ -177,7 +177,7 @@ class Emitter:
             if isinstance(node, Mapped):
                 value = self._mapped(node, index, element)
             elif isinstance(node, Argmax):
-                value = reductions.argmax(self, node, index, element, home)
+                value = argmax.argmax(self, node, index, element, home)
             elif vectorized:
                 value = reductions.along_lanes(self, node, index, element, home, key)
             else:
@@ -192,7 +192,9 @@ class Emitter:
         return evaluation.data(list(node.stage.block.operations)[-1].operation.operands[node.result])
 
     def sums_with_erf(self, block: ir.Block) -> dict[ir.Operation, ir.Operation]:
-        """`sums_with_erf` of a region, remembered."""
+        """`sums_with_erf` of a region, remembered. None where exponentials are an instruction, which makes erf cheap."""
+        if self.target.has("exp2"):
+            return {}
         if block not in self._sums_with_erf:
             self._sums_with_erf[block] = sums_with_erf(block)
         return self._sums_with_erf[block]

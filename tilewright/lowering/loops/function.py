@@ -14,7 +14,7 @@ from tilewright.lowering.loops.outputs import output_index
 from tilewright.lowering.loops.plan import Knobs, Plan, Section, make_plan, trace_section
 from tilewright.lowering.loops.row_buffers import choose_stored, scratch_bytes
 from tilewright.lowering.loops.scopes import Scopes
-from tilewright.lowering.loops.sequential import arrays_of, bind_arrays, emit_array
+from tilewright.lowering.loops.sequential import arrays_of, bind_arrays, emit_array, emit_lines, line_count, lone_scan
 from tilewright.lowering.loops.types import storage_type
 from tilewright.lowering.loops.vector_loop import plain_loop
 from tilewright.targets import Target
@@ -31,7 +31,7 @@ def emit_loops(function: ir.OpView, target: Target, knobs: Knobs, fast_math: boo
     """
     graph = read_kernel(function)
     in_order = arrays_of(graph)
-    width = 1 if knobs.kind == "scalar" or in_order else target.vector_lanes(32)
+    width = 1 if knobs.kind == "scalar" else target.vector_lanes(32)
     plan = make_plan(graph, width, knobs)
     with function.location, ir.InsertionPoint(function):
         level3 = _declare(graph)
@@ -45,13 +45,17 @@ def emit_loops(function: ir.OpView, target: Target, knobs: Knobs, fast_math: boo
     with function.location, ir.InsertionPoint(block):
         emitter = Emitter(graph, plan, target, width, fast_math, scopes, IndexSpace(graph.size_ranges), {}, [])
         _bind_buffers(emitter, arguments[:inputs], arguments[inputs : inputs + outputs], function)
-        if in_order:
+        alone = lone_scan(graph)
+        if alone is not None:
+            scratch_size, total = bind_arrays(emitter, scratch), line_count(alone)
+            emit_lines(emitter, alone, symbol("lo"), symbol("hi"))
+        elif in_order:
             scratch_size, total = _emit_in_order(emitter, plan, scratch, knobs), 1
         else:
             scratch_size, total = _emit_sections(emitter, plan, scratch, knobs), _trip_count(plan, width)
         func.ReturnOp([])
     interleave(block)
-    if knobs.kind == "scalar" and not in_order:
+    if knobs.kind == "scalar":
         emitter.slow_paths.append("the schedule asks for one element at a time")
     attributes = level3.operation.attributes
     attributes["tw.trip_count"] = ir.StringAttr.get(str(total))

@@ -11,10 +11,10 @@ from tilewright.lowering.loops.ahead import fetch_next_row
 from tilewright.lowering.loops.combine import combine, horizontal, neutral, tree
 from tilewright.lowering.loops.domain import Axis, reduction_domain
 from tilewright.lowering.loops.element import SCALAR, Element, shifted
-from tilewright.lowering.loops.graph import Argmax, Filled, Reduced
+from tilewright.lowering.loops.graph import Filled, Reduced
 from tilewright.lowering.loops.region import Region
 from tilewright.lowering.loops.scopes import Scope
-from tilewright.lowering.loops.types import broadcast, constant, element_of, lane_type, widen
+from tilewright.lowering.loops.types import broadcast, constant, lane_type
 from tilewright.lowering.loops.vector_loop import State, over_registers, plain_loop, vector_loop
 from tilewright.lowering.math.expand import COSTS
 
@@ -241,37 +241,3 @@ def _row_by_row(
             return [combine("add", t, s) for t, s in zip(totals, sums)]
 
     return plain_loop(emitter, home, 0, size, BLOCK_ROWS, state, block, emitter.fresh("b"))
-
-
-def argmax(emitter: Emitter, node: Argmax, index: tuple[Expr, ...], element: Element, home: Scope) -> ir.Value:
-    """The first position of the largest element, element by element; lanes (if any) are independent."""
-    vectorized = any(emitter.has_lanes(e) for e in index)
-    own = element if vectorized else SCALAR
-    scalar = widen(lane_type(node.source.dtype))
-    i64 = ir.IntegerType.get_signless(64)
-    shape = [emitter.width]
-    value_type, index_type = (ir.VectorType.get(shape, t) if vectorized else t for t in (scalar, i64))
-    if not vectorized and emitter.width > 1:
-        emitter.slow_paths.append("argmax compares one element at a time")
-    with emitter.scopes.at(home):
-        best = neutral("max", value_type)
-        position = constant(index_type, 0)
-
-    def step(at: Expr, state: State) -> State:
-        value = emitter.value(node.source, node.source_index(index, at), own)
-        value = broadcast(value, emitter.width) if vectorized else value
-        here = arith.IndexCastOp(i64, emitter.scopes.index(at)).result
-        here = broadcast(here, emitter.width) if vectorized else here
-        better = is_better(value, state[0])
-        return [arith.SelectOp(better, new, old).result for new, old in zip((value, here), state)]
-
-    return plain_loop(emitter, home, 0, node.source.shape[node.dim], 1, [best, position], step, emitter.fresh("k"))[1]
-
-
-def is_better(value: ir.Value, best: ir.Value) -> ir.Value:
-    """Larger, or the first NaN."""
-    if not isinstance(element_of(value.type), ir.F32Type | ir.F64Type):
-        return arith.CmpIOp(arith.CmpIPredicate.sgt, value, best).result
-    not_less = arith.CmpFOp(arith.CmpFPredicate.UGT, value, best).result
-    best_is_number = arith.CmpFOp(arith.CmpFPredicate.ORD, best, best).result
-    return arith.AndIOp(not_less, best_is_number).result

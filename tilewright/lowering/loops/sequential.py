@@ -1,24 +1,25 @@
-"""Ops with an order of their own, element by element: running sums and scatter.
+"""Ops with an order of their own: running sums and scatter.
 
-A kernel that holds one is a single unit of work: its arrays are computed into memory first, then the rest reads them.
+A kernel that holds one is a single unit of work: its arrays are computed into memory first, then the rest reads them. A kernel that
+is one running sum alone has its lines as units.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tilewright.core.mlir import arith, ir, memref, scf
-from tilewright.core.symbolic import Dim, Expr, ceildiv, to_expr
+from tilewright.core.mlir import arith, ir, scf, vector
+from tilewright.core.symbolic import Dim, Expr, ceildiv, product, simplify_dim, to_expr
 from tilewright.dialects import tw
 from tilewright.lowering.loops import memory
 from tilewright.lowering.loops.combine import combine, neutral
-from tilewright.lowering.loops.element import SCALAR
+from tilewright.lowering.loops.element import SCALAR, Element
 from tilewright.lowering.loops.emitter import Emitter
 from tilewright.lowering.loops.graph import Arrays, Graph, Node, Reshaped
-from tilewright.lowering.loops.index_algebra import element_count, linearize
+from tilewright.lowering.loops.index_algebra import delinearize, element_count, linearize
 from tilewright.lowering.loops.memory import Buffer, bytes_view
-from tilewright.lowering.loops.types import BYTES, from_memory, lane_type, to_memory
-from tilewright.lowering.loops.vector_loop import State, plain_loop
+from tilewright.lowering.loops.types import BYTES, broadcast, lane_type
+from tilewright.lowering.loops.vector_loop import State, plain_loop, vector_loop
 
 Index = list[Expr]
 
@@ -48,46 +49,139 @@ def _without_reshape(node: Node) -> Node:
     return node
 
 
+def lone_scan(graph: Graph) -> Arrays | None:
+    """The running sum that is all a kernel stores, if there is one."""
+    arrays = arrays_of(graph)
+    if len(arrays) != 1 or tw.short_name(arrays[0].op) != "scan":
+        return None
+    return arrays[0] if [_without_reshape(n) for n in graph.outputs] == arrays else None
+
+
 def emit_array(emitter: Emitter, node: Arrays) -> None:
     """Compute one array into its memory."""
-    name = tw.short_name(node.op)
-    emitter.slow_paths.append(f"tw.{name} runs in order, one element at a time, on one thread")
-    if name == "scan":
-        _scan(emitter, node)
+    if tw.short_name(node.op) == "scan":
+        emit_lines(emitter, node, to_expr(0), to_expr(line_count(node)))
     else:
+        emitter.slow_paths.append("tw.scatter runs in order, on one thread")
         _scatter(emitter, node)
 
 
-def _nest(emitter: Emitter, sizes: Sequence[Dim], state: State, body: Callable[[Index, State], State], index: Index | None = None) -> State:
-    """Loops over all indices below `sizes`, outermost first, carrying `state`."""
+def _nest(emitter: Emitter, sizes: Sequence[Dim], body: Callable[[Index], None], index: Index | None = None) -> None:
+    """Loops over all indices below `sizes`, outermost first."""
     done = index or []
     if len(done) == len(sizes):
-        return body(done, state)
+        body(done)
+        return
 
-    def step(at: Expr, inner: State) -> State:
-        return _nest(emitter, sizes, inner, body, [*done, at])
-
-    return plain_loop(emitter, emitter.scopes.current, 0, sizes[len(done)], 1, state, step, emitter.fresh("n"))
-
-
-def _scan(emitter: Emitter, node: Arrays) -> None:
-    (source,) = node.operands
-    dim, kind = int(tw.get(node.op, "dim")), str(tw.get(node.op, "kind"))
-    others = [d for i, d in enumerate(node.shape) if i != dim]
-    buffer = emitter.arrays[node.number]
-
-    def line(rest: Index, state: State) -> State:
-        def step(at: Expr, running: State) -> State:
-            index = [*rest[:dim], at, *rest[dim:]]
-            total = combine(kind, running[0], emitter.value(source, index, SCALAR))
-            memory.store(emitter, buffer, linearize(index, node.shape), total, SCALAR)
-            return [total]
-
-        start = neutral(kind, lane_type(node.dtype))
-        plain_loop(emitter, emitter.scopes.current, 0, node.shape[dim], 1, [start], step, emitter.fresh("n"))
+    def step(at: Expr, state: State) -> State:
+        _nest(emitter, sizes, body, [*done, at])
         return state
 
-    _nest(emitter, others, [], line)
+    plain_loop(emitter, emitter.scopes.current, 0, sizes[len(done)], 1, [], step, emitter.fresh("n"))
+
+
+def _along_last(emitter: Emitter, size: Dim, body: Callable[[Expr, Element], None], unroll: int = 4) -> None:
+    """A loop over the last dimension, by vectors where there are any."""
+    home = emitter.scopes.current
+    if emitter.width == 1:
+
+        def one(at: Expr, state: State) -> State:
+            body(at, SCALAR)
+            return state
+
+        plain_loop(emitter, home, 0, size, 1, [], one, emitter.fresh("n"))
+        return
+
+    def step(at: Expr, element: Element, state: State) -> State:
+        body(at, element)
+        return state
+
+    slots: list[State] = [[] for _ in range(unroll)]
+    vector_loop(emitter, home, 0, size, unroll, slots, step)
+
+
+def line_count(node: Arrays) -> Dim:
+    """How many lines of a running sum can be computed on their own: all dimensions but the summed one, and but the last one, whose
+    elements are the lanes where another one is summed."""
+    return simplify_dim(to_expr(product(_line_sizes(node))))
+
+
+def _line_sizes(node: Arrays) -> list[Dim]:
+    dim, last = int(tw.get(node.op, "dim")), len(node.shape) - 1
+    return [d for i, d in enumerate(node.shape) if i not in (dim, last)]
+
+
+def emit_lines(emitter: Emitter, node: Arrays, low: Expr, high: Expr) -> None:
+    """The lines `low` to `high` of a running sum."""
+    dim, last = int(tw.get(node.op, "dim")), len(node.shape) - 1
+    sizes = _line_sizes(node)
+
+    def line(at: Expr, state: State) -> State:
+        emitter.row_depth = emitter.scopes.current.depth
+        rest = [emitter.space.simplify(e) for e in delinearize(at, sizes)]
+        if dim == last:
+            _scan_along_lanes(emitter, node, rest)
+        else:
+            _scan_across_lanes(emitter, node, rest, dim)
+        return state
+
+    plain_loop(emitter, emitter.scopes.current, low, high, 1, [], line, emitter.fresh("n"), size=line_count(node))
+
+
+def _scan_along_lanes(emitter: Emitter, node: Arrays, rest: Index) -> None:
+    """The sums of one vector by shuffles, in log2(lanes) steps, and the sum of all vectors before it."""
+    (source,) = node.operands
+    kind, size = str(tw.get(node.op, "kind")), node.shape[-1]
+    buffer, home = emitter.arrays[node.number], emitter.scopes.current
+    with emitter.scopes.at(home):
+        start = neutral(kind, lane_type(node.dtype))
+
+    def store(at: Expr, element: Element, value: ir.Value) -> None:
+        memory.store(emitter, buffer, emitter.space.simplify(linearize([*rest, at], node.shape)), value, element)
+
+    def one(at: Expr, state: State) -> State:
+        total = combine(kind, state[0], emitter.value(source, [*rest, at], SCALAR))
+        store(at, SCALAR, total)
+        return [total]
+
+    def vector_step(at: Expr, element: Element, state: State) -> State:
+        sums = broadcast(emitter.value(source, [*rest, at], element), emitter.width)
+        nothing = neutral(kind, sums.type)
+        distance = 1
+        while distance < emitter.width:
+            lanes = [i if i < distance else emitter.width + i - distance for i in range(emitter.width)]
+            moved = vector.ShuffleOp(nothing, sums, ir.DenseI64ArrayAttr.get(lanes)).result
+            sums, distance = combine(kind, moved, sums), 2 * distance
+        total = combine(kind, broadcast(state[0], emitter.width), sums)
+        store(at, element, total)
+        return [vector.ExtractOp(total, [], ir.DenseI64ArrayAttr.get([emitter.width - 1])).result]
+
+    if emitter.width == 1:
+        plain_loop(emitter, home, 0, size, 1, [start], one, emitter.fresh("n"))
+    else:
+        vector_loop(emitter, home, 0, size, 4, [[start]], vector_step)
+
+
+def _scan_across_lanes(emitter: Emitter, node: Arrays, rest: Index, dim: int) -> None:
+    """Every lane a sum of its own."""
+    (source,) = node.operands
+    kind = str(tw.get(node.op, "kind"))
+    buffer = emitter.arrays[node.number]
+
+    def column(lane: Expr, element: Element) -> None:
+        scalar = lane_type(node.dtype)
+        start = neutral(kind, ir.VectorType.get([emitter.width], scalar) if element.lane is not None else scalar)
+
+        def step(at: Expr, state: State) -> State:
+            index = [*rest[:dim], at, *rest[dim:], lane]
+            value = emitter.value(source, index, element)
+            total = combine(kind, state[0], broadcast(value, emitter.width) if element.lane is not None else value)
+            memory.store(emitter, buffer, emitter.space.simplify(linearize(index, node.shape)), total, element)
+            return [total]
+
+        plain_loop(emitter, emitter.scopes.current, 0, node.shape[dim], 1, [start], step, emitter.fresh("n"))
+
+    _along_last(emitter, node.shape[-1], column, unroll=1)
 
 
 def _scatter(emitter: Emitter, node: Arrays) -> None:
@@ -96,16 +190,20 @@ def _scatter(emitter: Emitter, node: Arrays) -> None:
     axes, kind = tuple(tw.get(node.op, "axes")), str(tw.get(node.op, "kind"))
     buffer = emitter.arrays[node.number]
 
-    def copy(index: Index, state: State) -> State:
-        memory.store(emitter, buffer, linearize(index, node.shape), emitter.value(target, index, SCALAR), SCALAR)
-        return state
+    def copy(index: Index) -> None:
+        def element_of_row(at: Expr, element: Element) -> None:
+            value = emitter.value(target, [*index, at], element)
+            memory.store(emitter, buffer, emitter.space.simplify(linearize([*index, at], node.shape)), value, element)
 
-    _nest(emitter, node.shape, [], copy)
+        _along_last(emitter, node.shape[-1], element_of_row)
+
+    _nest(emitter, node.shape[:-1], copy)
     selected = tw.broadcast_shapes([i.shape for i in indices]) or ()
     before, after = axes[0], axes[0] + len(selected)
     sizes = (*node.shape[:before], *selected, *node.shape[axes[-1] + 1 :])
+    by_rows = len(sizes) > after
 
-    def update(index: Index, state: State) -> State:
+    def update(index: Index) -> None:
         rows, inside = [], None
         for axis, source in zip(axes, indices):
             value = emitter.value(source, _broadcast(index[before:after], selected, source.shape), SCALAR)
@@ -114,19 +212,27 @@ def _scatter(emitter: Emitter, node: Arrays) -> None:
             fits = arith.CmpIOp(arith.CmpIPredicate.ult, row, emitter.bound(node.shape[axis])).result
             inside = fits if inside is None else arith.AndIOp(inside, fits).result
             rows.append(emitter.data_index(row))
-        address = linearize([*index[:before], *rows, *index[after:]], node.shape)
-        value = emitter.value(updates, _broadcast(index, sizes, updates.shape), SCALAR)
+
+        def one(at: Index, element: Element) -> None:
+            address = emitter.space.simplify(linearize([*at[:before], *rows, *at[after:]], node.shape))
+            value = emitter.value(updates, _broadcast(at, sizes, updates.shape), element)
+            if kind == "add":
+                value = combine("add", memory.load(emitter, buffer, address, element), _like(emitter, value, element))
+            memory.store(emitter, buffer, address, value, element)
+
         branch = scf.IfOp(inside)
         with emitter.scopes.enter(branch.then_block, {}, guarded=True):
-            at = emitter.scopes.index(address)
-            if kind == "add":
-                old = from_memory(memref.LoadOp(buffer.view, [at]).result, buffer.dtype)
-                value = combine("add", old, value)
-            memref.StoreOp(to_memory(value, buffer.dtype, emitter.native_bf16), buffer.view, [at])
+            if by_rows:
+                _along_last(emitter, sizes[-1], lambda at, element: one([*index, at], element))
+            else:
+                one(index, SCALAR)
             scf.YieldOp([])
-        return state
 
-    _nest(emitter, sizes, [], update)
+    _nest(emitter, sizes[:-1] if by_rows else sizes, update)
+
+
+def _like(emitter: Emitter, value: ir.Value, element: Element) -> ir.Value:
+    return broadcast(value, emitter.width) if element.lane is not None else value
 
 
 def _broadcast(index: Sequence[Expr], shape: Sequence[Dim], source: Sequence[Dim]) -> Index:

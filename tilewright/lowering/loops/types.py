@@ -6,12 +6,14 @@ machines without bf16 instructions have no loads and stores of that type under a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tilewright.core.mlir import arith, ir, vector
 from tilewright.dialects.tw.types import BYTES, element_type
 
 __all__ = [
-    "BYTES", "broadcast", "constant", "element_of", "from_memory", "is_vector", "lane_type", "shaped_like", "storage_type", "to_memory",
-    "widen", "zero",
+    "BYTES", "broadcast", "constant", "constant_lanes", "element_of", "from_memory", "is_vector", "lane_type", "shaped_like",
+    "storage_type", "to_memory", "widen", "zero",
 ]  # fmt: skip
 
 
@@ -90,6 +92,14 @@ def constant(mlir_type: ir.Type, value: float | int | bool) -> ir.Value:
     if isinstance(mlir_type, ir.VectorType):
         attribute = ir.DenseElementsAttr.get_splat(mlir_type, attribute)
     return ir.Operation.create("arith.constant", results=[mlir_type], attributes={"value": attribute}).results[0]
+
+
+def constant_lanes(values: Sequence[int], element: ir.IntegerType) -> ir.Value:
+    """A different integer in each lane."""
+    lanes = [ir.IntegerAttr.get(element, v) for v in values]
+    kind = ir.VectorType.get([len(lanes)], element)
+    attribute = ir.DenseElementsAttr.get(lanes, kind)
+    return ir.Operation.create("arith.constant", results=[kind], attributes={"value": attribute}).results[0]
 
 
 def zero(mlir_type: ir.Type) -> ir.Value:

@@ -69,7 +69,7 @@ def choose_loop_schedule(function: ir.OpView, target: Target) -> dict[str, Any] 
 def _kind(ops: list[ir.OpView]) -> str:
     names = [tw.short_name(op) for op in ops]
     if any(n in _SEQUENTIAL for n in names):
-        return "scalar"
+        return "rows"
     reducing = [op for op, n in zip(ops, names) if n in _REDUCING]
     if reducing:
         across = [op for op in reducing if not _along_last(op)]
