@@ -1,4 +1,4 @@
-"""Build a `tw` kernel, lower it to level 3, run it, and give the reference result: for tests and benchmarks of loop kernels."""
+"""Build a `tw` kernel, lower it to level 3, run it, and give the reference result: for tests of loop kernels."""
 
 from __future__ import annotations
 
