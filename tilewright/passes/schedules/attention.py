@@ -12,6 +12,7 @@ from typing import Any
 
 from tilewright.core.mlir import ir
 from tilewright.dialects import tw
+from tilewright.passes.schedules.matmul_instructions import best_instruction
 from tilewright.targets import Target
 
 KIND = "attention"
@@ -116,6 +117,15 @@ def flash_schedule(target: Target, dtype: str = "f32") -> AttentionSchedule:
 
 
 def uses_tiles(target: Target, dtype: str) -> bool:
-    """Whether q, k and v of `dtype` are multiplied on tile registers."""
-    instruction = target.matrix_instruction(dtype, dtype, "f32")
-    return dtype == "bf16" and instruction is not None and instruction.tile and target.has("avx512bf16")
+    """Whether q, k and v of `dtype` are multiplied on tile registers, where they are the fastest."""
+    return _instruction(target, dtype) == "tdpbf16ps"
+
+
+def uses_pairs(target: Target, dtype: str) -> bool:
+    """Whether q, k and v of `dtype` are multiplied by dot products of pairs on vectors, where that is faster than to widen them."""
+    return _instruction(target, dtype) == "vdpbf16ps"
+
+
+def _instruction(target: Target, dtype: str) -> str | None:
+    """The fastest instruction for bf16, where there are the others that the softmax of pairs needs."""
+    return best_instruction(dtype, 32, target) if dtype == "bf16" and target.has("avx512dq") else None

@@ -1,6 +1,6 @@
 """The two matrix products of attention, for one kind of instruction each.
 
-`base` is the seam, `fma` multiplies f32 elements, `tiles` bf16 ones by AMX, `pair_operands` prepares bf16; `select` chooses.
+`base` is the seam, `fma` multiplies f32 elements, `tiles` bf16 ones by AMX, `pairs` bf16 ones by vector dot products, whose operands are in `pair_operands`; `select` chooses.
 """
 
 from __future__ import annotations

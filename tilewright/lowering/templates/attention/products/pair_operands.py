@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tilewright.core.mlir import arith, ir, vector
+from tilewright.core.symbolic import Dim, ceildiv
 from tilewright.lowering.templates.attention.context import KernelContext
 from tilewright.lowering.templates.attention.problem import Strided
 from tilewright.lowering.templates.attention.rows import TilePlace
+from tilewright.lowering.templates.attention.softmax import INVISIBLE
 from tilewright.lowering.templates.control import for_loop, if_else
 from tilewright.lowering.templates.index_math import Index
 from tilewright.lowering.templates.memory import Flat
@@ -110,6 +112,44 @@ class QueryPairs:
         for_loop(index, 0, rows.vectors, 1, part_of_tile)
 
 
+class KeyRows:
+    """The rows of K of one head, `[keys][padded]` in `flat`: in place, or copied and padded with zeros."""
+
+    def __init__(self, context: KernelContext, multiple: int, spare_rows: int = 0) -> None:
+        """Rows are read up to a multiple of `multiple` dimensions. Where they are in place, there are `spare_rows` copied ones."""
+        self.context, self.tensor, self.size = context, context.problem.k, context.problem.head_size
+        self.source = RowSource(context, self.tensor, self.size)
+        self.in_place = not self.source.copies and self.tensor.row == self.size == up_to(self.size, multiple)
+        self.padded = self.size if self.in_place else up_to(self.size, GROUP)
+        rows = spare_rows if self.in_place else times(key_groups(context.problem.keys), GROUP)
+        self.copied = context.region(times(rows, self.padded), "bf16")
+        self.flat = self.source.flat if self.in_place else self.copied
+
+    def begin_head(self, place: TilePlace) -> None:
+        """Copy the rows of a head, unless they are read in place."""
+        if not self.in_place:
+            self.copy(place, 0)
+
+    def copy(self, place: TilePlace, first: Index) -> None:
+        """Copy the rows from `first` to the beginning of `copied`."""
+        index, keys = self.context.index, self.context.all_keys
+        base, stride = head_start(self.context, self.tensor, place), index.dim(self.tensor.row)
+        self.source.prepare(keys, lambda key: index.add(base, index.mul(key, stride)))
+
+        def row(key: ir.Value, _: list[ir.Value]) -> None:
+            start = self.source.start(key, index.add(base, index.mul(key, stride)))
+            to = index.mul(index.sub(key, first), self.padded)
+            copy_rows(self.context, self.source.flat, start, self.copied, to, self.size, self.padded)
+
+        for_loop(index, first, keys, 1, row)
+
+    def start(self, place: TilePlace, key: Index) -> Index:
+        """The offset in `flat` of a row."""
+        index = self.context.index
+        base = head_start(self.context, self.tensor, place) if self.in_place else 0
+        return index.add(base, index.mul(key, self.padded))
+
+
 class ValueRows:
     """Rows of values of one head, whose keys are taken in groups of `GROUP`; keys behind the last one that can be seen count as zeros."""
 
@@ -168,3 +208,19 @@ def copy_rows(context: KernelContext, source: Flat, start: Index, target: Flat, 
     if whole != padded:
         mask = first_lanes(size - whole, GROUP, context)
         target.store_vector(source.load_vector(index.add(start, whole), GROUP, mask), index.add(to, whole))
+
+
+def key_groups(keys: Dim) -> Dim:
+    """Groups of `GROUP` keys."""
+    return ceildiv(keys, GROUP)
+
+
+def hide_rows(context: KernelContext, scores: Flat, first: Index, end: Index) -> None:
+    """Make the scores of the rows `first <= row < end` of a block invisible."""
+    hidden = context.lanes.constant(INVISIBLE)
+
+    def hide(row: ir.Value, _: list[ir.Value]) -> None:
+        for part in range(context.vectors):
+            scores.store_vector(hidden, context.at(row, part))
+
+    for_loop(context.index, first, end, 1, hide)

@@ -6,11 +6,13 @@ from tilewright.core.diagnostics import UnsupportedError, VerifyError
 from tilewright.lowering.templates.attention.context import KernelContext
 from tilewright.lowering.templates.attention.products.base import Products
 from tilewright.lowering.templates.attention.products.fma import FmaProducts
+from tilewright.lowering.templates.attention.products.pairs import PairProducts
 from tilewright.lowering.templates.attention.products.tiles import TileProducts
+from tilewright.lowering.templates.matmul.instructions.dot_product import DotProduct
 from tilewright.lowering.templates.matmul.instructions.multiply_add import OuterProduct
-from tilewright.lowering.templates.matmul.instructions.select import select_instruction
+from tilewright.lowering.templates.matmul.instructions.select import find_instruction, select_instruction
 from tilewright.lowering.templates.memory import Flat
-from tilewright.passes.schedules.attention import uses_tiles
+from tilewright.passes.schedules.attention import uses_pairs, uses_tiles
 
 
 def select_products(context: KernelContext, query_scale: float, scores: Flat, sums: Flat) -> Products:
@@ -33,6 +35,10 @@ def _products(context: KernelContext, query_scale: float, scores: Flat, sums: Fl
     dtypes = {tensor.dtype for tensor in (problem.q, problem.k, problem.v)}
     if dtypes == {"bf16"} and uses_tiles(context.target, "bf16"):
         return TileProducts(context, query_scale, scores, sums)
+    if dtypes == {"bf16"} and uses_pairs(context.target, "bf16"):
+        dot = find_instruction(context.target, "vdpbf16ps", "bf16")
+        assert isinstance(dot, DotProduct)
+        return PairProducts(context, query_scale, scores, sums, dot)
     if dtypes <= {"f32", "f16", "bf16"}:
         instruction = select_instruction(context.target, "f32", "f32", "f32")
         assert isinstance(instruction, OuterProduct)

@@ -10,22 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tilewright.core.mlir import ir
-from tilewright.core.symbolic import Dim, ceildiv
 from tilewright.lowering.math.lanes import Lanes
 from tilewright.lowering.templates.attention.context import KernelContext
 from tilewright.lowering.templates.attention.products.base import FinishScores, KeyBlock, Products, UnchangedScores
 from tilewright.lowering.templates.attention.products.pair_operands import (
     GROUP,
     LANES,
+    KeyRows,
     QueryPairs,
-    RowSource,
     ValueRows,
-    copy_rows,
-    head_start,
+    hide_rows,
+    key_groups,
     up_to,
 )
 from tilewright.lowering.templates.attention.rows import TilePlace
-from tilewright.lowering.templates.attention.softmax import INVISIBLE
 from tilewright.lowering.templates.control import for_loop, if_else
 from tilewright.lowering.templates.index_math import Index
 from tilewright.lowering.templates.memory import Flat
@@ -39,43 +37,33 @@ _LEFT, _RIGHT = 4, 6
 
 
 class TileKeys:
-    """The rows of K of one head as tiles: in place, or copied and padded with zeros to whole groups of dimensions.
-
-    No row beyond the last one is read: the rows of the last group are copied where they are fewer than `GROUP`.
+    """The rows of K of one head as tiles. No row beyond the last one is read: where rows are in place, those of the last group are copied
+    if they are fewer than `GROUP`.
     """
 
     def __init__(self, context: KernelContext, registers: TileRegisters) -> None:
         self.context, self.registers = context, registers
-        problem = context.problem
-        self.tensor, self.size, self.padded = problem.k, problem.head_size, up_to(problem.head_size, GROUP)
-        self.source = RowSource(context, problem.k, problem.head_size)
-        self.in_place = not self.source.copies and problem.k.row == self.size == self.padded
-        rows = GROUP if self.in_place else problem.keys
-        self.copied = context.region(times(_groups(rows), GROUP * self.padded), "bf16")
+        self.rows = KeyRows(context, multiple=GROUP, spare_rows=GROUP)
+
+    @property
+    def padded(self) -> int:
+        """Dimensions of a row, a multiple of `GROUP`."""
+        return self.rows.padded
 
     def begin_head(self, place: TilePlace) -> None:
-        index, keys = self.context.index, self.context.all_keys
-        base, stride = head_start(self.context, self.tensor, place), index.dim(self.tensor.row)
-        self.source.prepare(keys, lambda key: index.add(base, index.mul(key, stride)))
-        first = index.mul(index.div(keys, GROUP), GROUP) if self.in_place else 0
-
-        def row(key: ir.Value, _: list[ir.Value]) -> None:
-            start = self.source.start(key, index.add(base, index.mul(key, stride)))
-            to = index.mul(index.sub(key, first), self.padded)
-            copy_rows(self.context, self.source.flat, start, self.copied, to, self.size, self.padded)
-
-        for_loop(index, first, keys, 1, row)
+        index = self.context.index
+        first = index.mul(index.div(self.context.all_keys, GROUP), GROUP) if self.rows.in_place else 0
+        self.rows.copy(place, first)
 
     def group(self, place: TilePlace, first: Index) -> TileAddress:
         """Where the `GROUP` keys from `first` lie."""
-        index = self.context.index
-        stride = self.padded * self.copied.element_bytes
-        copied = self.registers.address(self.copied, 0)
-        if not self.in_place:
-            return TileAddress(index.add(copied, index.mul(first, stride)), stride)
-        start = self.registers.address(self.source.flat, head_start(self.context, self.tensor, place))
-        whole = index.compare("le", index.add(first, GROUP), self.context.all_keys)
-        return TileAddress(index.select(whole, index.add(start, index.mul(first, stride)), copied), stride)
+        index, rows = self.context.index, self.rows
+        stride = rows.padded * rows.flat.element_bytes
+        start = self.registers.address(rows.flat, rows.start(place, first))
+        if rows.in_place:
+            whole = index.compare("le", index.add(first, GROUP), self.context.all_keys)
+            start = index.select(whole, start, self.registers.address(rows.copied, 0))
+        return TileAddress(start, stride)
 
 
 class TileValues:
@@ -86,7 +74,7 @@ class TileValues:
         self.size = context.problem.value_size
         self.rows = ValueRows(context)
         self.group_words = up_to(self.size, TILE_ROWS) * GROUP // 2
-        self.words = context.region(times(_groups(context.problem.keys), self.group_words), "i32")
+        self.words = context.region(times(key_groups(context.problem.keys), self.group_words), "i32")
 
     def begin_head(self, place: TilePlace) -> None:
         index = self.context.index
@@ -251,13 +239,7 @@ class TileProducts(Products):
 
         best = for_loop(index, 0, whole, step, lambda offset, held: rows(offset, step, held), best)
         best = for_loop(index, whole, block.count, 1, lambda offset, held: rows(offset, 1, held), best)
-        hidden = context.lanes.constant(INVISIBLE)
-
-        def hide(row: ir.Value, _: list[ir.Value]) -> None:
-            for part in range(context.vectors):
-                self.scores.store_vector(hidden, context.at(row, part))
-
-        for_loop(index, block.count, index.round_up(block.count, GROUP), 1, hide)
+        hide_rows(context, self.scores, block.count, index.round_up(block.count, GROUP))
         return best
 
 
@@ -269,8 +251,3 @@ def _largest(lanes: Lanes, values: Sequence[ir.Value]) -> ir.Value:
     while len(others) > 1:
         others = [lanes.max(*pair) if len(pair) == 2 else pair[0] for pair in (others[i : i + 2] for i in range(0, len(others), 2))]
     return lanes.max(first, others[0])
-
-
-def _groups(keys: Dim) -> Dim:
-    """Groups of `GROUP` keys."""
-    return ceildiv(keys, GROUP)
