@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tw_programs import SIZES, check, random_inputs, reshape, typed
+from tw_programs import SIZES, Rewritten, check, random_inputs, reshape, typed
 
 from tilewright.core.mlir import arith, ir
 from tilewright.dialects import tw
@@ -29,9 +29,9 @@ def scaled(value: ir.Value, scale: ir.Value) -> ir.Value:
     return tw.pointwise([value, scale], lambda x, s: arith.mulf(arith.sitofp(ir.F32Type.get(), x), s))
 
 
-def operands_of(op: ir.Operation) -> dict[str, tuple[str, str]]:
-    """Shape and element type of each optional operand, and of the keys."""
-    groups = tw.operand_groups(op)
+def operands_of(result: Rewritten) -> dict[str, tuple[str, str]]:
+    """Shape and element type of each optional operand of the attention, and of its keys."""
+    groups = tw.operand_groups(result.find("attention"))
     infos = {name: tw.tensor_info(groups[name]) for name in ("k", *OPTIONAL) if groups[name] is not None}
     return {name: (", ".join(map(str, info.shape)), info.dtype) for name, info in infos.items()}
 
@@ -51,7 +51,7 @@ def test_narrow_inputs(dtype: str) -> None:
     def body(q: ir.Value, k: ir.Value, v: ir.Value) -> ir.Value:
         return tw.build("attention", q, moved(wide(k), 0, 2, 1, 3), moved(wide(v), 0, 2, 1, 3), scale=0.5)
 
-    assert operands_of(check([Q, cache, cache], body, PIPELINE, atol=1e-5).find("attention")) == {"k": ("2, 2, s1, 8", dtype)}
+    assert operands_of(check([Q, cache, cache], body, PIPELINE, atol=1e-5)) == {"k": ("2, 2, s1, 8", dtype)}
 
 
 def test_narrow_values_that_the_program_computes_are_written_in_f32() -> None:
@@ -62,7 +62,7 @@ def test_narrow_values_that_the_program_computes_are_written_in_f32() -> None:
         return tw.build("attention", q, wide(doubled), wide(k), scale=0.5)
 
     result = check([Q, cache], body, PIPELINE, rtol=2e-2, atol=2e-2)
-    assert operands_of(result.find("attention"))["k"][1] == "f32"
+    assert operands_of(result)["k"][1] == "f32"
 
 
 def test_integers_with_scales() -> None:
@@ -72,14 +72,25 @@ def test_integers_with_scales() -> None:
         return tw.build("attention", q, *(moved(scaled(*x), 0, 2, 1, 3) for x in ((k, k_scale), (v, v_scale))), scale=0.01)
 
     result = check([Q, cache, cache, scale, scale], body, PIPELINE, rtol=1e-4, atol=1e-3)
-    found = operands_of(result.find("attention"))
+    found = operands_of(result)
     assert found == {"k": ("2, 2, s1, 8", "i8"), "k_scale": ("2, 2, s1", "f32"), "v_scale": ("2, 2, s1", "f32")}
+
+
+def test_integers_converted_and_scaled_by_different_ops() -> None:
+    cache, scale = typed("2, 2, s1, 8", "i8"), typed("2, 2, s1, 1")
+
+    def body(q: ir.Value, k: ir.Value, s: ir.Value) -> ir.Value:
+        number = tw.pointwise([k], lambda x: arith.sitofp(ir.F32Type.get(), x))
+        rows = tw.pointwise([s, number], arith.mulf)
+        return tw.build("attention", q, rows, rows, scale=0.01)
+
+    assert operands_of(check([Q, cache, scale], body, PIPELINE, rtol=1e-4, atol=1e-3))["k"][1] == "i8"
 
 
 def test_a_scale_per_column_stays_in_the_program() -> None:
     cache, scale = typed("2, 2, s1, 8", "i8"), typed("8")
     body = lambda q, k, s: tw.build("attention", q, scaled(k, s), scaled(k, s), scale=0.01)  # noqa: E731
-    assert operands_of(check([Q, cache, scale], body, PIPELINE, rtol=1e-4, atol=1e-3).find("attention")) == {"k": ("2, 2, s1, 8", "f32")}
+    assert operands_of(check([Q, cache, scale], body, PIPELINE, rtol=1e-4, atol=1e-3)) == {"k": ("2, 2, s1, 8", "f32")}
 
 
 @pytest.mark.parametrize("dtype", ["f32", "bf16", "i8"])
@@ -98,7 +109,7 @@ def test_pages(dtype: str) -> None:
     arrays = random_inputs(inputs, {**SIZES, "s1": 2})
     arrays[3] = np.array([[4, 1], [0, 3]])
     result = check(inputs, body, PIPELINE, arrays=arrays, sizes={**SIZES, "s1": 2}, rtol=1e-4, atol=1e-3)
-    found = operands_of(result.find("attention"))
+    found = operands_of(result)
     expected = {"k": ("5, 2, 3, 8", dtype), "kv_len": ("2", "i64"), "block_table": ("2, s1", "i32")}
     if dtype == "i8":
         expected |= {"k_scale": ("5, 2, 3", "f32"), "v_scale": ("5, 2, 3", "f32")}

@@ -12,6 +12,7 @@ from tilewright.core.registry import register_pass
 from tilewright.core.symbolic import Dim, product
 from tilewright.dialects import tw
 from tilewright.passes.rewrite import PatternSet, Rewriter, rewrite
+from tilewright.passes.terms import term
 
 patterns = PatternSet()
 
@@ -122,19 +123,12 @@ def scaled(rw: Rewriter, op: ir.Operation) -> bool:
 
 def _integers_and_scale(rw: Rewriter, value: ir.Value) -> tuple[ir.Value, ir.Value] | None:
     """x and s of `float(x) * s`, where x is i8 and s has one element per row."""
-    op = rw.producer(value, "pointwise")
-    if op is None or len(op.results) != 1:
-        return None
-    (scalar,) = rw.yields(op)
-    if scalar.name != "arith.mulf" or scalar.dtype != "f32":
-        return None
-    for x, s in (scalar.args, scalar.args[::-1]):
-        if x.name != "arith.sitofp" or not x.args[0].is_argument or not s.is_argument:
+    for x, s in term(rw, value).commuted("arith.mulf"):
+        if x.name != "arith.sitofp" or x.args[0].dtype != "i8" or s.dtype != "f32" or s.number is not None:
             continue
-        integers, scale = op.operands[x.args[0].index], op.operands[s.index]
-        by_row = not rw.shape(scale) or rw.shape(scale)[-1] == 1
-        if rw.info(integers).dtype == "i8" and rw.shape(integers) == rw.shape(value) and by_row:
-            return integers, scale
+        integers, by_row = x.args[0], not s.shape or s.shape[-1] == 1
+        if integers.shape == rw.shape(value) and by_row:
+            return integers.tensor(), s.tensor()
     return None
 
 
