@@ -95,15 +95,19 @@ def splat(rw: Rewriter, value: ir.Value) -> bool | int | float | None:
     return None if form is None else form.splat
 
 
-def scalar_affine(rw: Rewriter, scalar: Scalar, operands: Sequence[ir.Value], shape: Sequence[Dim]) -> Affine | None:
-    """The affine form of an integer expression of a pointwise region whose result has this shape."""
+def scalar_affine(rw: Rewriter, scalar: Scalar, operands: Sequence[ir.Value | Affine | None], shape: Sequence[Dim]) -> Affine | None:
+    """The affine form of an integer expression of a region whose result has this shape.
+
+    An operand that is no tensor is given by its form, None for no form.
+    """
     rank = len(shape)
     if scalar.dtype not in _INTEGERS and scalar.dtype != "index":
         return None
     if scalar.is_constant:
         return Affine(scalar.value, (0,) * rank)
     if scalar.is_argument:
-        form = affine(rw, operands[scalar.index])
+        operand = operands[scalar.index]
+        form = affine(rw, operand) if isinstance(operand, ir.Value) else operand
         return None if form is None else Affine(form.offset, (0,) * (rank - len(form.coefficients)) + form.coefficients)
     if scalar.name not in _ARITHMETIC:
         return None

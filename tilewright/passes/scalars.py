@@ -211,17 +211,22 @@ def emit_region(operands: Sequence[ir.Value], yields: Sequence[Scalar], shape: t
     op = ir.Operation.create("tw.pointwise", results=results, operands=list(operands), regions=1, loc=loc)
     types = [ir.RankedTensorType(v.type).element_type for v in operands]
     block = op.regions[0].blocks.append(*types, arg_locs=[loc] * len(types))
-    values: dict[Scalar, ir.Value] = {}
     with ir.InsertionPoint(block), loc:
-        for scalar in walk(yields):
-            values[scalar] = _emit(scalar, values, block)
-        tw.yield_([values[y] for y in yields], loc)
+        tw.yield_(emit_scalars(yields, list(block.arguments)), loc)
     return op
 
 
-def _emit(scalar: Scalar, values: Mapping[Scalar, ir.Value], block: ir.Block) -> ir.Value:
+def emit_scalars(scalars: Sequence[Scalar], arguments: Sequence[ir.Value]) -> list[ir.Value]:
+    """Scalar ops for expressions over `arguments`, at the current insertion point."""
+    values: dict[Scalar, ir.Value] = {}
+    for scalar in walk(scalars):
+        values[scalar] = _emit(scalar, values, arguments)
+    return [values[s] for s in scalars]
+
+
+def _emit(scalar: Scalar, values: Mapping[Scalar, ir.Value], arguments: Sequence[ir.Value]) -> ir.Value:
     if scalar.is_argument:
-        return block.arguments[scalar.index]
+        return arguments[scalar.index]
     element = tw.element_type(scalar.dtype)
     if scalar.is_constant:
         number = ir.FloatAttr.get(element, scalar.value) if scalar.dtype in tw.FLOATS else ir.IntegerAttr.get(element, scalar.value)

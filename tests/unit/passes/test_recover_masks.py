@@ -34,7 +34,7 @@ def _and(*masks: ir.Value) -> ir.Value:
     return total
 
 
-def _attributes(masks: object, pipeline: str = "tw-simplify,tw-recover") -> tuple[bool, int, tuple[object, ...] | None]:
+def _attributes(masks: object, pipeline: str = "tw-simplify,tw-recover-masks") -> tuple[bool, int, tuple[object, ...] | None]:
     """causal, window and the shape of the mask that is left, for a mask of the query and key positions and the padding."""
 
     def body(x: ir.Value, padding: ir.Value) -> ir.Value:
@@ -46,8 +46,8 @@ def _attributes(masks: object, pipeline: str = "tw-simplify,tw-recover") -> tupl
     padding[1, 5:] = False
     result = check([Q, PADDING], body, pipeline, arrays=[rng.standard_normal((3, 2, 7, 4)).astype(np.float32), padding])
     op = result.find("attention")
-    operands = list(op.operands)
-    return tw.get(op, "causal"), tw.get(op, "window"), result.shape(operands[3]) if len(operands) > 3 else None
+    left = tw.operand_groups(op)["mask"]
+    return tw.get(op, "causal"), tw.get(op, "window"), None if left is None else result.shape(left)
 
 
 PADDED = tw.parse_shape("s0, 1, 1, s1")
@@ -80,32 +80,68 @@ def test_a_mask_that_hides_nothing_goes() -> None:
 
 def test_other_comparisons_stay() -> None:
     shape = tw.parse_shape("1, 1, s1, s1")
-    # The next token may be seen too; every second token; both sides of a window.
-    assert _attributes(lambda p: compare("le", _key(), _query(1))) == (False, 0, shape)
+    # Every second token; all tokens but one.
     assert _attributes(lambda p: compare("le", with_number("muli", _key(), 2), _query())) == (False, 0, shape)
-    assert _attributes(lambda p: _and(compare("ge", _key(), _query(-2)), compare("le", _key(), _query(2)))) == (False, 3, shape)
     assert _attributes(lambda p: compare("ne", _key(), _query())) == (False, 0, shape)
 
 
-def test_positions_are_counted_from_the_last_key() -> None:
-    """With more keys than queries, query i stands at i + K - Q."""
+def test_bounds_beside_the_diagonal() -> None:
+    """The next token may be seen too; both sides of a window: positions are counted so that the last visible key is at the query's own."""
+    assert _attributes(lambda p: compare("le", _key(), _query(1))) == (True, 0, None)
+    assert _attributes(lambda p: _and(compare("ge", _key(), _query(-2)), compare("le", _key(), _query(2)))) == (True, 5, None)
+    assert _attributes(lambda p: _and(p, compare("le", _key(), _query(2)))) == (True, 0, PADDED)
 
-    def masked(shift: int) -> bool:
-        def body(q: ir.Value, k: ir.Value) -> ir.Value:
-            return tw.build("attention", q, k, k, compare("le", _key("s1 + 5"), _query(shift)), scale=0.5)
 
-        return tw.get(check([Q, K_LONG], body, "tw-simplify,tw-recover").find("attention"), "causal")
+@pytest.mark.parametrize("shift", [0, 4, 5])
+def test_positions_are_counted_from_the_last_key(shift: int) -> None:
+    """With more keys than queries, query i stands at i + K - Q, unless an offset says otherwise."""
 
-    assert masked(5)
-    assert not masked(0)
-    assert not masked(4)
+    def body(q: ir.Value, k: ir.Value) -> ir.Value:
+        return tw.build("attention", q, k, k, compare("le", _key("s1 + 5"), _query(shift)), scale=0.5)
+
+    result = check([Q, K_LONG], body, "tw-simplify,tw-recover-masks")
+    op = result.find("attention")
+    groups = tw.operand_groups(op)
+    assert tw.get(op, "causal") and groups["mask"] is None
+    assert (groups["q_offset"] is None) == (shift == 5)
+
+
+def test_a_window_alone_is_aligned_with_the_first_key_where_it_has_to_be() -> None:
+    def body(q: ir.Value, k: ir.Value) -> ir.Value:
+        return tw.build("attention", q, k, k, compare("gt", _key("s0 + s1"), _query(-3)), scale=0.5)
+
+    result = check([Q, typed("s0, 2, s0 + s1, 4")], body, "tw-simplify,tw-recover-masks")
+    op = result.find("attention")
+    assert tw.get(op, "window") == 3 and tw.operand_groups(op)["q_offset"] is not None
+
+
+def test_numbers_beside_a_large_negative_number_stay() -> None:
+    """A causal mask added to a bias: the bias stays, of its own shape."""
+
+    def added(number: float) -> tuple[bool, tuple[object, ...]]:
+        def body(x: ir.Value, bias: ir.Value) -> ir.Value:
+            visible = compare("le", _key(), _query())
+            mask = tw.pointwise(
+                [visible, bias],
+                lambda v, b: arith.addf(arith.select(v, scalar_constant(0.0, "f32"), scalar_constant(number, "f32")), b),
+            )
+            return tw.build("attention", x, x, x, mask, scale=0.5)
+
+        result = check([Q, typed("1, 2, 1, s1")], body, "tw-simplify,tw-recover-masks")
+        op = result.find("attention")
+        return tw.get(op, "causal"), result.shape(tw.operand_groups(op)["mask"])
+
+    assert added(-3e38) == (True, tw.parse_shape("1, 2, 1, s1"))
+    assert added(-math.inf) == (True, tw.parse_shape("1, 2, 1, s1"))
+    # A bias could be as large as this one.
+    assert added(-1e10)[0] is False
 
 
 def test_a_mask_next_to_an_explicit_offset_stays() -> None:
     def body(q: ir.Value, offset: ir.Value) -> ir.Value:
         return tw.build("attention", q, q, q, compare("le", _key(), _query()), None, offset, scale=0.5)
 
-    result = check([Q, typed("s0", "i64")], body, "tw-simplify,tw-recover")
+    result = check([Q, typed("s0", "i64")], body, "tw-simplify,tw-recover-masks")
     assert not tw.get(result.find("attention"), "causal")
 
 
@@ -127,7 +163,7 @@ def test_added_masks_are_boolean_where_no_row_is_hidden() -> None:
 
 def test_added_masks_are_boolean_on_request() -> None:
     masks = lambda p: _added(_and(compare("le", _key(), _query()), p), -3e38)  # noqa: E731
-    assert _attributes(masks, "tw-simplify,tw-recover{assume-visible=true}") == (True, 0, PADDED)
+    assert _attributes(masks, "tw-simplify,tw-recover-masks{assume-visible=true}") == (True, 0, PADDED)
     assert _attributes(masks, "tw-simplify,tw-recover-masks{assume-visible=true}") == (True, 0, PADDED)
 
 

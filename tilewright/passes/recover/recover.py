@@ -19,6 +19,7 @@ from tilewright.passes.recover.masks import patterns as masks
 from tilewright.passes.recover.merge_pointwise import patterns as merge_pointwise
 from tilewright.passes.recover.rms_norm import patterns as rms_norm
 from tilewright.passes.recover.rope import patterns as rope
+from tilewright.passes.recover.scores import patterns as scores
 from tilewright.passes.recover.softmax import patterns as softmax
 from tilewright.passes.rewrite import PatternSet, Rewriter, defined_functions
 from tilewright.passes.simplify.simplify import patterns as simplify
@@ -46,7 +47,7 @@ class Recover(Pass):
     assume_visible: bool = option(False, help="as of tw-recover-masks: every query sees a key")
 
     def run(self, module: ir.Module) -> None:
-        attention_patterns = PatternSet(_ATTENTION, assuming_visible if self.assume_visible else masks)
+        attention_patterns = PatternSet(_ATTENTION, assuming_visible if self.assume_visible else masks, scores)
         for function in defined_functions(module):
             rw = Rewriter(function)
             for patterns in (_ROWS, attention_patterns):

@@ -287,6 +287,21 @@ def _convert_widened(table: ScalarTable, s: Scalar) -> Scalar | None:
     return None
 
 
+@_on("arith.cmpf", "arith.cmpi")
+def _compare_choice(table: ScalarTable, s: Scalar) -> Scalar | None:
+    """A comparison of `select(c, number, number)` with a number is c, its negation, or decided."""
+    inner, number = s.args
+    if inner.name != "arith.select" or not all(a.is_constant for a in (*inner.args[1:], number)):
+        return None
+    outcomes = [_evaluated(table, table.apply(s.name, (a, number), s.dtype, s.attributes)) for a in inner.args[1:]]
+    where, elsewhere = (None if o is None else bool(o.value) for o in outcomes)
+    if where is None or elsewhere is None:
+        return None
+    if where == elsewhere:
+        return table.constant(where, "i1")
+    return inner.args[0] if where else _not(table, inner.args[0])
+
+
 def _not(table: ScalarTable, scalar: Scalar) -> Scalar:
     return table.apply("arith.xori", (scalar, table.constant(True, "i1")))
 

@@ -104,12 +104,12 @@ func.func @added_with_padding(%arg0: tensor<?x2x?x8xf32, "s0, 2, s1, 8">, %arg1:
   return %5 : tensor<?x2x?x8xf32, "s0, 2, s1, 8">
 }
 
-// One key further is not causal.
-// CHECK-LABEL: func.func @not_causal
-// CHECK: tw.attention
-// CHECK-NOT: causal
-// CHECK: return
-func.func @not_causal(%arg0: tensor<?x2x?x8xf32, "s0, 2, s1, 8">) -> tensor<?x2x?x8xf32, "s0, 2, s1, 8"> attributes {tw.symbols = {s0 = array<i64: 1, 64>, s1 = array<i64: 1, 64>}} {
+// One key further than causal: the first query stands at key 1.
+// CHECK-LABEL: func.func @one_further
+// CHECK: %[[OFFSET:.*]] = "tw.pointwise"() ({
+// CHECK-NEXT: arith.constant 1 : i64
+// CHECK: "tw.attention"(%arg0, %arg0, %arg0, %[[OFFSET]]) {causal = true, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 1,
+func.func @one_further(%arg0: tensor<?x2x?x8xf32, "s0, 2, s1, 8">) -> tensor<?x2x?x8xf32, "s0, 2, s1, 8"> attributes {tw.symbols = {s0 = array<i64: 1, 64>, s1 = array<i64: 1, 64>}} {
   %0 = "tw.iota"() {dim = 3 : i64, shape = "1, 1, 1, s1"} : () -> tensor<1x1x1x?xi64, "1, 1, 1, s1">
   %1 = "tw.iota"() {dim = 2 : i64, shape = "1, 1, s1, 1"} : () -> tensor<1x1x?x1xi64, "1, 1, s1, 1">
   %2 = "tw.pointwise"(%1) ({
