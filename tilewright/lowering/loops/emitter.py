@@ -32,7 +32,7 @@ from tilewright.lowering.loops.graph import (
     Reshaped,
     Sliced,
 )
-from tilewright.lowering.loops.index_algebra import IndexSpace, delinearize, linear_coefficient, linearize
+from tilewright.lowering.loops.index_algebra import IndexSpace, linear_coefficient, linearize, reshape_index
 from tilewright.lowering.loops.memory import Buffer
 from tilewright.lowering.loops.plan import Plan
 from tilewright.lowering.loops.scopes import Scope, Scopes
@@ -132,8 +132,7 @@ class Emitter:
             case Filled(scalar=scalar):
                 return self.outer_scalar(scalar)
             case Reshaped(source=source):
-                position = self.space.simplify(linearize(index, node.shape))
-                return self.value(source, delinearize(position, source.shape), element)
+                return self.value(source, reshape_index(self.space, index, node.shape, source.shape), element)
             case Sliced(source=source, starts=starts, steps=steps):
                 return self.value(source, [to_expr(a) + i * s for a, i, s in zip(starts, index, steps)], element)
             case Mapped() | Reduced() | Argmax():

@@ -196,3 +196,13 @@ def delinearize(position: Dim, shape: Sequence[Dim]) -> list[Expr]:
 def element_count(shape: Sequence[Dim]) -> Dim:
     """Number of elements."""
     return simplify_dim(to_expr(product(shape)))
+
+
+def reshape_index(space: IndexSpace, index: Sequence[Expr], shape: Sequence[Dim], source: Sequence[Dim]) -> list[Expr]:
+    """The index into a tensor of shape `source` of the element that has `index` after it was reshaped to `shape`."""
+    kept, wanted = ([str(d) for d in dims if d != 1] for dims in (shape, source))
+    if kept == wanted:
+        # Only dimensions of size 1 come and go: nothing has to be divided.
+        proper = iter([e for e, d in zip(index, shape, strict=True) if d != 1])
+        return [to_expr(0) if d == 1 else next(proper) for d in source]
+    return delinearize(space.simplify(linearize(index, shape)), source)

@@ -312,7 +312,8 @@ def _cuts(graph: Graph, section: Section, reductions: Mapping[int, Domain]) -> t
 def _choose_blocks(graph: Graph, section: Section, lanes: int, knobs: Knobs) -> Section:
     lane = section.lane
     if lane is None:
-        return replace(section, rows_per_unit=knobs.rows_per_unit or 64)
+        # A reduction to one element may be a long row; single elements are nothing to split.
+        return replace(section, rows_per_unit=knobs.rows_per_unit or (1 if section.demands else 64))
     if section.lane_in_unit:
         return replace(section, lane_block=(knobs.unroll or 4) * lanes)
     pure = not section.demands and section.tile is None

@@ -26,7 +26,7 @@ from tilewright.lowering.loops.graph import (
     affine_to_index,
     combine_indices,
 )
-from tilewright.lowering.loops.index_algebra import IndexSpace, delinearize, linearize
+from tilewright.lowering.loops.index_algebra import IndexSpace, linearize, reshape_index
 from tilewright.lowering.math.expand import COSTS
 
 Symbols = frozenset[str]
@@ -112,7 +112,7 @@ class Tracer:
             case Filled():
                 return frozenset()
             case Reshaped(source=source):
-                return self.value(source, delinearize(self.space.simplify(linearize(index, node.shape)), source.shape), loop)
+                return self.value(source, reshape_index(self.space, index, node.shape, source.shape), loop)
             case Sliced(source=source, starts=starts, steps=steps):
                 return self.value(source, [to_expr(a) + i * s for a, i, s in zip(starts, index, steps)], loop)
             case Mapped(stage=stage):
