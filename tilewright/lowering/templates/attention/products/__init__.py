@@ -1,6 +1,7 @@
 """The two matrix products of attention, for one kind of instruction each.
 
-`base` is the seam, `fma` multiplies f32 elements, `tiles` bf16 ones by AMX, `pairs` bf16 ones by vector dot products, whose operands are in `pair_operands`; `select` chooses.
+`base` is the seam; `fma` multiplies f32 elements, also of widened f16 and bf16, `tiles` bf16 by AMX, `pairs` bf16 by dot products on vectors;
+`pair_operands` prepares what these two read; `select` chooses.
 """
 
 from __future__ import annotations
