@@ -67,6 +67,13 @@ def test_quotients() -> None:
     assert str(table.dim(IntTrueDiv(_A, sympy.Integer(3)))) == "floordiv(s0, 3)"
 
 
+def test_ranges_decide_maxima_and_minima() -> None:
+    table = _table()
+    assert str(table.dim(128 - Max(sympy.Integer(0), 128 - _A))) == "s0"
+    assert table.dim(Min(_A, sympy.Integer(9))) == table.dim(_A)
+    assert str(table.dim(Min(_A, sympy.Integer(8)))) == "min(s0, 8)"
+
+
 def test_unbacked_sizes_are_refused() -> None:
     with pytest.raises(UnsupportedError, match="u0 depends on the values of a tensor"):
         _table().dim(sympy.Symbol("u0"))

@@ -246,6 +246,64 @@ def test_attention_with_an_added_mask() -> None:
     assert len(result.find("attention").operands) == 4
 
 
+def _with_sinks(product: ir.Value, sinks: ir.Value, v: ir.Value, *, shifted: bool) -> ir.Value:
+    """A column per head joined to the scores for the softmax, and cut off after it."""
+    column = broadcast(reshape(sinks, "1, 4, 1, 1"), "s0, 4, s1, 1")
+    joined = tw.build("concat", [product, column], dim=3)
+    if shifted:
+        joined = binary("subf", joined, tw.build("reduce", joined, dims=(3,), kind="max", keep_dims=True))
+    return tw.build("matmul", slice_(tw.build("softmax", joined, dim=3), "0, 0, 0, 0", "s0, 4, s1, s1"), v)
+
+
+@pytest.mark.parametrize("shifted", [True, False])
+def test_attention_with_sinks(shifted: bool) -> None:
+    def body(q: ir.Value, k: ir.Value, v: ir.Value, sinks: ir.Value) -> ir.Value:
+        return _with_sinks(with_number("mulf", tw.build("matmul", q, k, transpose_rhs=True), 0.5), sinks, v, shifted=shifted)
+
+    result = check([*QKV, typed("4")], body, BOTH)
+    assert result.ops == {"attention": 1}
+    assert tw.operand_groups(result.find("attention"))["sinks"] is not None
+
+
+def test_a_row_of_keys_cut_off_is_no_sink() -> None:
+    def body(q: ir.Value, k: ir.Value, v: ir.Value) -> ir.Value:
+        scores = tw.build("softmax", tw.build("matmul", q, k, transpose_rhs=True), dim=3)
+        return tw.build("matmul", slice_(scores, "0, 0, 0, 0", "s0, 4, s1, s1 - 1"), slice_(v, "0, 0, 0, 0", "s0, 4, s1 - 1, 8"))
+
+    assert "attention" not in check(QKV, body, BOTH).ops
+
+
+def test_one_key_head_for_all() -> None:
+    one = typed("s0, 1, s1, 8")
+    result = check([QKV[0], one, one], _attention, BOTH)
+    assert result.ops == {"attention": 1}
+
+
+def test_scale_around_a_mask() -> None:
+    """`(s + m) / 2 + n`: the first mask is scaled too."""
+
+    def body(q: ir.Value, k: ir.Value, v: ir.Value, inner: ir.Value, outer: ir.Value) -> ir.Value:
+        return _attention(q, k, v, lambda s: binary("addf", with_number("mulf", binary("addf", s, inner), 0.5), outer))
+
+    result = check([*QKV, typed("4, 1, s1"), typed("s1, 1")], body, BOTH)
+    assert result.ops["attention"] == 1 and tw.get(result.find("attention"), "scale") == 0.5
+
+
+def test_batch_and_heads_in_one_dimension_for_the_products() -> None:
+    """As models write it that use a batched product: masks of scores before and after the change of shape."""
+
+    def body(q: ir.Value, k: ir.Value, v: ir.Value, slopes: ir.Value, mask: ir.Value) -> ir.Value:
+        q, k, v, slopes = (reshape(x, f"4*s0, {tail}") for x, tail in ((q, "s1, 8"), (k, "s1, 8"), (v, "s1, 8"), (slopes, "1, s1")))
+        scores = binary("addf", tw.build("matmul", q, k, transpose_rhs=True), slopes)
+        scores = binary("addf", reshape(scores, "s0, 4, s1, s1"), mask)
+        probabilities = reshape(tw.build("softmax", scores, dim=3), "4*s0, s1, s1")
+        return reshape(tw.build("matmul", probabilities, v), "s0, 4, s1, 8")
+
+    result = check([*QKV, typed("s0, 4, s1"), typed("s0, 1, 1, s1")], body, BOTH)
+    assert result.ops["attention"] == 1 and "softmax" not in result.ops
+    assert result.shape(result.find("attention").operands[0]) == tw.parse_shape("s0, 4, s1, 8")
+
+
 @pytest.mark.parametrize("hidden", [-math.inf, -3.0e38])
 @pytest.mark.parametrize("keeps", [True, False])
 def test_attention_with_a_selecting_mask(hidden: float, keeps: bool) -> None:

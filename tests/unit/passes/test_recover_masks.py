@@ -85,6 +85,39 @@ def test_other_comparisons_stay() -> None:
     assert _attributes(lambda p: compare("ne", _key(), _query())) == (False, 0, shape)
 
 
+def _not(mask: ir.Value) -> ir.Value:
+    return tw.pointwise([mask], lambda m: arith.xori(m, scalar_constant(1, "i1")))
+
+
+def test_conditions_that_hide() -> None:
+    """What is hidden, rather than what is visible: negated, as a number where it holds, as arithmetic on a truth value."""
+    assert _attributes(lambda p: _not(binary("ori", compare("gt", _key(), _query()), _not(p)))) == (True, 0, PADDED)
+    number, zero = (lambda: scalar_constant(-3e38, "f32")), (lambda: scalar_constant(0.0, "f32"))
+    assert _attributes(lambda p: tw.pointwise([compare("gt", _key(), _query())], lambda m: arith.select(m, number(), zero()))) == (
+        True,
+        0,
+        None,
+    )
+
+    def product(m: ir.Value) -> ir.Value:
+        visible = arith.uitofp(ir.F32Type.get(), m)
+        return arith.mulf(arith.subf(scalar_constant(1.0, "f32"), visible), number())
+
+    assert _attributes(lambda p: tw.pointwise([compare("le", _key(), _query())], product)) == (True, 0, None)
+
+    def filled(m: ir.Value) -> ir.Value:
+        """`masked_fill` where a mask of numbers says so."""
+        hidden = arith.cmpf(arith.CmpFPredicate.OLT, arith.select(m, zero(), number()), scalar_constant(-1.0, "f32"))
+        return arith.select(hidden, number(), zero())
+
+    assert _attributes(lambda p: tw.pointwise([compare("le", _key(), _query())], filled)) == (True, 0, None)
+
+
+def test_movement_of_a_mask_is_looked_through() -> None:
+    mask = lambda p: reshape(broadcast(compare("le", _key(), _query()), "1, 1, s1, s1"), "s1, s1")  # noqa: E731
+    assert _attributes(mask) == (True, 0, None)
+
+
 def test_bounds_beside_the_diagonal() -> None:
     """The next token may be seen too; both sides of a window: positions are counted so that the last visible key is at the query's own."""
     assert _attributes(lambda p: compare("le", _key(), _query(1))) == (True, 0, None)

@@ -82,13 +82,21 @@ class SymbolTable:
         if kind in _CALLS:
             result = self._translate(args[0])
             for other in args[1:]:
-                result = call(_CALLS[kind], result, self._translate(other))
+                result = self._call(_CALLS[kind], result, self._translate(other))
             return result
         if kind in _ROUNDING:
             return self._quotient(args[0], _ROUNDING[kind])
         if kind in ("ToFloat", "Identity"):
             return self._translate(args[0])
         raise UnsupportedError(f"the size {expression} uses {kind}", remedy="sizes may use + - * // % min max")
+
+    def _call(self, name: str, lhs: Dim, rhs: Dim) -> Dim:
+        """A function of two sizes; the ranges of the symbols may decide which one a maximum or minimum is."""
+        if name in ("max", "min"):
+            low, high = (to_expr(lhs) - rhs).bounds(self.ranges)
+            if low >= 0 or high <= 0:
+                return lhs if (low >= 0) == (name == "max") else rhs
+        return call(name, lhs, rhs)
 
     def _quotient(self, expression: Any, rounding: str) -> Dim:
         """A product that may hold a rational factor or a division; the division is done last, rounded as said."""

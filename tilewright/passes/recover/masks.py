@@ -56,6 +56,11 @@ class _Condition:
     term: Term
     holds: bool = True
 
+    @property
+    def is_certain(self) -> bool:
+        """True for a condition under which all keys are visible."""
+        return self.term.number is not None and bool(self.term.number) == self.holds
+
     def same(self, other: _Condition) -> bool:
         return self.holds == other.holds and self.term.same(other.term)
 
@@ -98,7 +103,7 @@ def _recover(rw: Rewriter, op: ir.Operation, *, assume_visible: bool) -> bool:
         found = _bound(conjunct, queries)
         if found is not None:
             bounds.append(found)
-        elif bool(conjunct.term.number) != conjunct.holds and not any(conjunct.same(known) for known in rest):
+        elif not conjunct.is_certain and not any(conjunct.same(known) for known in rest):
             rest.append(conjunct)
     placement = place(rw, op, bounds)
     rest += [c for c in parts.conjuncts if (found := _bound(c, queries)) is not None and found in placement.left]
@@ -127,8 +132,22 @@ def _taken_apart(mask: Term, is_boolean: bool) -> _Parts:
     return parts
 
 
+def _moved(t: Term) -> Term:
+    """The term under casts and movement that broadcasting does anyway: to more elements, or to a rank with other leading ones."""
+    while True:
+        t = without_casts(t)
+        if t.is_op("broadcast") or (t.is_op("reshape") and _without_leading_ones(t.shape) == _without_leading_ones(t.args[0].shape)):
+            t = t.args[0]
+        else:
+            return t
+
+
+def _without_leading_ones(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
+    return shape[next((i for i, size in enumerate(shape) if size != 1), len(shape)) :]
+
+
 def _add_summands(parts: _Parts, t: Term) -> None:
-    t = without_casts(t)
+    t = _moved(t)
     choice = _choice(t)
     if t.name == "arith.addf" and choice is None:
         for a in t.args:
@@ -156,7 +175,7 @@ def _add_summands(parts: _Parts, t: Term) -> None:
 
 def _choice(t: Term) -> tuple[Term, float, float] | None:
     """A condition and the numbers that a float term is where it holds and where not: a selection, a truth value, arithmetic on these."""
-    t = without_casts(t)
+    t = _moved(t)
     if t.name == "arith.uitofp" and t.args[0].dtype == "i1":
         return t.args[0], 1.0, 0.0
     if t.name == "arith.select":
@@ -184,6 +203,7 @@ _COMPARISONS: dict[int, Callable[[float, float], bool]] = {
 
 def _conjuncts(t: Term, holds: bool = True) -> list[_Condition]:
     """The conditions that all hold when a boolean term does (or does not)."""
+    t = _moved(t)
     if t.name == ("arith.andi" if holds else "arith.ori"):
         return [c for a in t.args for c in _conjuncts(a, holds)]
     if t.name == "arith.xori" and t.args[1].number:
