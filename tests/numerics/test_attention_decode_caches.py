@@ -122,6 +122,35 @@ def test_window_skips_pages(dtype: str) -> None:
     np.testing.assert_array_equal(actual, expected)
 
 
+@pytest.mark.parametrize(("heads", "queries"), [(2, 1), (6, 1), (8, 3), (10, 1)])
+@pytest.mark.parametrize(("page", "size"), [(None, 64), (16, 128), (3, 64), (64, 320)])
+def test_integers_on_tiles(page: int | None, size: int, heads: int, queries: int) -> None:
+    """Whole tiles of dimensions: groups of rows that are full and not, ragged groups of keys, pages that hold no whole group, and queries
+    that do not stay in registers.
+    """
+    case = Cache("i8", page, queries=queries, heads=heads, size=size)
+    kernel = case.kernel(causal=True)
+    lowered = kernel.lower(host_target())
+    for lengths, keys in (([130, 0, 33, 1], 130), ([5], 5)):
+        arrays = case.arrays(lengths, keys, queries, length=page or 0)
+        arrays[0][:, 0] *= 1e4 if page else 1e-4
+        kernel.check(arrays, lowered=lowered, tolerance=1e-5)
+
+
+def test_queries_that_are_no_numbers() -> None:
+    """A row of NaN, one with an infinity, one of zeros, beside one that is as ever."""
+    case = Cache("i8", None, heads=8, size=64)
+    kernel, arrays = case.kernel(), case.arrays([70], 70)
+    arrays[0][0, 2] = 0.0
+    kernel.check(arrays, tolerance=1e-5)
+    (expected,) = kernel.run(arrays)
+    arrays[0][0, 0, 0, 5], arrays[0][0, 1, 0, 7] = np.nan, np.inf
+    with np.errstate(invalid="ignore"):
+        (actual,) = kernel.run(arrays)
+    assert np.isnan(actual[0, :2]).all()
+    np.testing.assert_array_equal(actual[0, 2:], expected[0, 2:])
+
+
 @pytest.mark.parametrize("queries", [3, 16])
 def test_several_queries_on_pages(queries: int) -> None:
     case = Cache("bf16", 16, queries=queries)

@@ -21,10 +21,16 @@ LARGEST_HEAD = 1024
 FEW_ROWS = 16
 """Rows of queries for one key and value head, up to which lanes along the head dimension are faster than lanes of queries."""
 LARGEST_TILE = 64
+FMA, TILES = "fma", "tdpbssd"
+"""How queries are multiplied with keys."""
+TILE_BYTES = 64
+"""Dimensions of a tile of 8-bit integers."""
 KEYS = 4
 """Keys whose products are accumulated at once."""
-BLOCK = 32
-"""Keys of a block; the next one is fetched meanwhile. In f32, larger blocks of keys and values leave the first level cache."""
+BLOCK, BLOCK_OF_BYTES = 32, 64
+"""Keys of a block; the next one is fetched meanwhile. Blocks of bytes are larger, because products on tiles have a long way to the softmax;
+measured, blocks of more bytes are slower.
+"""
 
 
 @dataclass(frozen=True)
@@ -32,13 +38,15 @@ class AttentionDecodeSchedule:
     """How an attention kernel with few queries is tiled.
 
     A unit of work has `tile` rows of queries, `rows` of which are multiplied with four keys at a time; `block` keys are scored before
-    their values are added up; rows of keys and values are prefetched `prefetch` keys ahead, at least a block, 0 for not at all.
+    their values are added up; rows of keys and values are prefetched `prefetch` keys ahead, at least a block, 0 for not at all. `products`
+    with keys are computed by multiply-adds, or on tiles of 8-bit integers where that is what keys are.
     """
 
     tile: int
     rows: int
     block: int
     prefetch: int
+    products: str = FMA
     source: str = "rule:decode"
 
     def attributes(self) -> dict[str, Any]:
@@ -70,6 +78,8 @@ def check_attention_decode_schedule(schedule: AttentionDecodeSchedule, target: T
         return f"blocks of {schedule.block} keys are not made of vectors of {whole}"
     if schedule.prefetch and schedule.prefetch < schedule.block:
         return f"keys are fetched {schedule.prefetch} ahead, which is less than a block of {schedule.block}"
+    if schedule.products != FMA and (schedule.products != TILES or not _has_tiles(target)):
+        return f"{target.name} has no instruction called {schedule.products!r} that this template uses"
     return None
 
 
@@ -128,4 +138,16 @@ def decode_schedule(op: ir.OpView | ir.Operation, target: Target) -> AttentionDe
     rows, most = rows_of_queries(op), accumulators(target) // KEYS
     count = rows if isinstance(rows, int) and 0 < rows <= LARGEST_TILE else FEW_ROWS
     at_once = -(-count // -(-count // most))
-    return AttentionDecodeSchedule(tile=-(-count // at_once) * at_once, rows=at_once, block=BLOCK, prefetch=BLOCK)
+    k = tw.tensor_info(tw.operand_groups(op)["k"])
+    block = BLOCK_OF_BYTES if k.dtype == "i8" else BLOCK
+    products = TILES if _has_tiles(target) and fits_tiles(k.dtype, k.shape[3]) else FMA
+    return AttentionDecodeSchedule(tile=-(-count // at_once) * at_once, rows=at_once, block=block, prefetch=block, products=products)
+
+
+def fits_tiles(dtype: str, size: Dim) -> bool:
+    """Whether keys of `size` elements of `dtype` are whole tiles of 8-bit integers."""
+    return dtype == "i8" and isinstance(size, int) and size % TILE_BYTES == 0
+
+
+def _has_tiles(target: Target) -> bool:
+    return any(instruction.name == TILES for instruction in target.matrix_instructions)

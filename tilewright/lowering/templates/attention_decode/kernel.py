@@ -69,11 +69,14 @@ class DecodeLoops:
             batch, kv_head, tile, part = index.delinearize(number, [0, heads, tiles, problem.splits])
             self._unit(UnitPlace(batch, kv_head, index.mul(tile, self.rows.tile), part))
 
+        self.scores.products.begin()
         for_loop(index, lo, hi, 1, unit)
+        self.scores.products.end()
 
     def _unit(self, place: UnitPlace) -> None:
         index, problem, schedule = self.index, self.problem, self.schedule
         self.rows.prepare(self.buffers.q, place)
+        self.scores.products.prepare()
         offset, length = self._offset_of_queries(place), self._length(place)
         first, end = self._visible(place, offset, length)
         begin = index.mul(index.div(first, self.lanes.width), self.lanes.width)
@@ -178,7 +181,7 @@ class DecodeLoops:
         """Probabilities of a block for `rows` rows, under the running maximum, which rises if need be."""
         index, rows = self.index, self.schedule.rows
         fetch = self._prefetch_beside_scores(keys, first_key) if prefetches else None
-        self.scores.products(keys, first_row, first_key, count, fetch)
+        self.scores.products.compute(keys, first_row, first_key, count, fetch)
         offset, end = positions
         ranges: Sequence[tuple[Index, Index]] = [(0, end)] * rows
         if self.problem.by_position:

@@ -10,10 +10,13 @@ from tilewright.core.symbolic import Dim, ceildiv, product
 from tilewright.dialects import tw
 from tilewright.lowering.math.lanes import Lanes
 from tilewright.lowering.templates.attention.problem import Strided
+from tilewright.lowering.templates.attention_decode import tile_products
 from tilewright.lowering.templates.attention_decode.cache import Cache
+from tilewright.lowering.templates.attention_decode.fma_products import FmaProducts
 from tilewright.lowering.templates.attention_decode.head_layout import HeadLayout
 from tilewright.lowering.templates.attention_decode.kernel import DecodeBuffers, DecodeLoops
 from tilewright.lowering.templates.attention_decode.problem import DecodeProblem
+from tilewright.lowering.templates.attention_decode.products import KeyProducts
 from tilewright.lowering.templates.attention_decode.recognize import recognize_attention_decode
 from tilewright.lowering.templates.attention_decode.rows import DecodeRows, RowBuffers
 from tilewright.lowering.templates.attention_decode.scores import ScoreBuffers, Scores
@@ -21,8 +24,17 @@ from tilewright.lowering.templates.attention_decode.values import Values
 from tilewright.lowering.templates.bf16_expansion import expand_bf16
 from tilewright.lowering.templates.kernel_function import KernelBody, emit_kernel_function
 from tilewright.lowering.templates.memory import Flat, Scratch, scratch_view
+from tilewright.lowering.templates.tile_registers import CONFIGURATION_BYTES, TileRegisters
 from tilewright.lowering.templates.views import times
-from tilewright.passes.schedules.attention_decode import KEYS, AttentionDecodeSchedule, accumulators, check_attention_decode_schedule
+from tilewright.passes.schedules.attention_decode import (
+    FMA,
+    KEYS,
+    TILES,
+    AttentionDecodeSchedule,
+    accumulators,
+    check_attention_decode_schedule,
+    fits_tiles,
+)
 from tilewright.passes.schedules.attribute import read_schedule
 from tilewright.targets import Target
 
@@ -44,6 +56,13 @@ def lower_attention_decode_kernel(function: ir.OpView, target: Target) -> ir.OpV
             remedy="remove tw.schedule and let tw-select-schedule choose one",
         )
     kernel = recognize_attention_decode(function, target)
+    if schedule.products == TILES and not fits_tiles(kernel.problem.k.dtype, kernel.problem.head_size):
+        raise VerifyError(
+            f"the schedule of kernel @{name} does not fit it",
+            where=tw.location_text(function.location),
+            why=f"{TILES} multiplies 8-bit integers along whole tiles, keys are {kernel.problem.head_size} x {kernel.problem.k.dtype}",
+            remedy="remove tw.schedule and let tw-select-schedule choose one",
+        )
 
     def emit(body: KernelBody) -> tuple[Dim, Dim]:
         scratch = Scratch()
@@ -65,7 +84,7 @@ def _loops(problem: DecodeProblem, schedule: AttentionDecodeSchedule, target: Ta
     keys_layout = HeadLayout(problem.head_size, problem.k.dtype, width)
     values_layout = HeadLayout(problem.value_size, problem.v.dtype, width)
 
-    def region(elements: int, dtype: str = "f32") -> Flat:
+    def region(elements: Dim, dtype: str = "f32") -> Flat:
         return scratch_view(body.scratch, scratch.reserve(elements, dtype), dtype, body.index)
 
     def argument(number: int | None) -> Flat | None:
@@ -90,15 +109,33 @@ def _loops(problem: DecodeProblem, schedule: AttentionDecodeSchedule, target: Ta
         for dtype in sorted({"f32", *(x.dtype for x in problem.score_inputs)})
     }
     score_buffers = ScoreBuffers(
-        k=body.inputs[problem.k.buffer],
-        partial=region(schedule.block // KEYS * schedule.rows * width),
         scores=region(schedule.tile * schedule.block),
         staging=staging,
         k_scale=tensor(problem.k_scale),
         mask=tensor(problem.mask),
         inputs=[body.inputs[x.buffer] for x in problem.score_inputs],
     )
-    scores = Scores(problem, body.index, lanes, target, keys_layout, cache, rows, score_buffers, schedule.rows, schedule.block)
+    k = body.inputs[problem.k.buffer]
+    products: KeyProducts
+    if schedule.products == FMA:
+        partial = region(schedule.block // KEYS * schedule.rows * width)
+        products = FmaProducts(body.index, lanes, keys_layout, cache, k, problem.k, row_buffers.queries, partial, schedule.rows)
+    else:
+        sizes = tile_products.scratch_sizes(problem.head_size, schedule.tile // schedule.rows * tile_products.ROWS, schedule.block)
+        regions = {name: region(elements, dtype) for name, (elements, dtype) in sizes.items()}
+        products = tile_products.TileProducts(
+            body.index,
+            lanes,
+            cache,
+            k,
+            problem.k,
+            tile_products.TileBuffers(queries=row_buffers.queries, **regions),
+            TileRegisters(body.index, region(CONFIGURATION_BYTES, "i8")),
+            problem.head_size,
+            schedule.tile,
+            schedule.rows,
+        )
+    scores = Scores(problem, body.index, lanes, target, keys_layout, cache, rows, products, score_buffers, schedule.rows, schedule.block)
     v = body.inputs[problem.v.buffer]
     values = Values(
         problem,
@@ -115,7 +152,7 @@ def _loops(problem: DecodeProblem, schedule: AttentionDecodeSchedule, target: Ta
     )
     buffers = DecodeBuffers(
         q=body.inputs[problem.q.buffer],
-        k=score_buffers.k,
+        k=k,
         v=v,
         out=result(problem.out),
         logsumexp=result(problem.logsumexp),

@@ -1,6 +1,4 @@
-"""Scores of a block of keys: dot products with lanes along the head dimension, added up so that lanes become keys, then all that is
-done to scores before the softmax.
-"""
+"""Scores of a block of keys: all that is done to products before the softmax."""
 
 from __future__ import annotations
 
@@ -16,44 +14,24 @@ from tilewright.lowering.templates.attention.softmax import INVISIBLE, LOG2_E
 from tilewright.lowering.templates.attention_decode.cache import Cache, KeyRange, load_by_key
 from tilewright.lowering.templates.attention_decode.head_layout import HeadLayout, as_f32
 from tilewright.lowering.templates.attention_decode.problem import DecodeProblem
+from tilewright.lowering.templates.attention_decode.products import KeyProducts
 from tilewright.lowering.templates.attention_decode.rows import DecodeRows, UnitPlace
 from tilewright.lowering.templates.control import for_loop
 from tilewright.lowering.templates.index_math import Index, IndexMath
 from tilewright.lowering.templates.memory import Flat
 from tilewright.lowering.templates.vector_region import emit_region
-from tilewright.passes.schedules.attention_decode import KEYS
 from tilewright.targets import Target
 
 
 @dataclass(frozen=True)
 class ScoreBuffers:
-    """Inputs, and scratch: `partial [block / KEYS][rows][lanes]`, `scores [tile][block]`, and one vector for each dtype of `staging`."""
+    """Inputs, and scratch: `scores [tile][block]`, and one vector for each dtype of `staging`."""
 
-    k: Flat
-    partial: Flat
     scores: Flat
     staging: dict[str, Flat]
     k_scale: Flat | None = None
     mask: Flat | None = None
     inputs: Sequence[Flat] = ()
-
-
-def fold(values: Sequence[ir.Value], stage: int = 1) -> ir.Value:
-    """`n` vectors (a power of two) as one: lane `l` holds the sum of those lanes of vector `(l div stage) mod n` that equal `l` modulo
-    everything but that digit. From stage 1 on with as many vectors as lanes: lane `l` is the sum of all lanes of vector `l`.
-    """
-    values = list(values)
-    while len(values) > 1:
-        values = [_fold_pair(values[i], values[i + 1], stage) for i in range(0, len(values), 2)]
-        stage *= 2
-    return values[0]
-
-
-def _fold_pair(first: ir.Value, second: ir.Value, stage: int) -> ir.Value:
-    lanes = ir.VectorType(first.type).shape[0]
-    own = [lane + lanes if lane & stage else lane for lane in range(lanes)]
-    partner = [(lane ^ stage) + lanes if lane & stage else lane ^ stage for lane in range(lanes)]
-    return arith.addf(vector.shuffle(first, second, own), vector.shuffle(first, second, partner))
 
 
 @dataclass(frozen=True)
@@ -69,7 +47,7 @@ class ByKey:
 
 @dataclass(frozen=True)
 class Scores:
-    """Emits the scores of `rows` rows at a time."""
+    """Emits the scores of `rows` rows at a time, from their products with keys."""
 
     problem: DecodeProblem
     index: IndexMath
@@ -78,39 +56,10 @@ class Scores:
     layout: HeadLayout
     cache: Cache
     of_rows: DecodeRows
+    products: KeyProducts
     buffers: ScoreBuffers
     rows: int
     block: int
-
-    def products(self, keys: KeyRange, first_row: Index, first_key: Index, count: Index, prefetch: Callable[[Index], None] | None) -> None:
-        """Store the products of `rows` rows with `count` keys, by four keys, added up to one vector of four keys' partial sums.
-
-        `prefetch` is called with the offset of every tile of keys in the block.
-        """
-        index, layout, queries = self.index, self.layout, self.of_rows.buffers.queries
-
-        def tile(offset: ir.Value, _: list[ir.Value]) -> None:
-            starts = self.cache.offsets(self.problem.k, keys, self.cache.find(keys, index.add(first_key, offset), KEYS))
-            if prefetch is not None:
-                prefetch(offset)
-            sums: list[list[ir.Value | None]] = [[None] * KEYS for _ in range(self.rows)]
-            at: Index = index.mul(first_row, layout.row)
-            for part in layout.parts:
-                loaded = [layout.load(self.buffers.k, start, part) for start in starts]
-                for number in range(len(loaded[0])):
-                    for row in range(self.rows):
-                        query = queries.load_vector(index.add(at, row * layout.row), layout.lanes)
-                        for key in range(KEYS):
-                            held = sums[row][key]
-                            value = loaded[key][number]
-                            sums[row][key] = self.lanes.mul(value, query) if held is None else self.lanes.fma(value, query, held)
-                    at = index.add(at, layout.lanes)
-            to = index.mul(index.div(offset, KEYS), self.rows * layout.lanes)
-            for row in range(self.rows):
-                partial = fold([value for value in sums[row] if value is not None])
-                self.buffers.partial.store_vector(partial, index.add(to, row * layout.lanes))
-
-        for_loop(index, 0, count, KEYS, tile)
 
     def complete(
         self, place: UnitPlace, keys: KeyRange, first_row: Index, first_key: Index, ranges: Sequence[tuple[Index, Index]]
@@ -126,10 +75,8 @@ class Scores:
             scale = self._scale(keys, key)
             updated: list[ir.Value] = []
             shared: dict[str, ir.Value] = {}
-            for row in range(self.rows):
-                tiles = [index.mul(index.add(index.div(offset, KEYS), i), self.rows * width) for i in range(width // KEYS)]
-                parts = [self.buffers.partial.load_vector(index.add(at, row * width), width) for at in tiles]
-                score = fold(parts, KEYS)
+            for row, product in enumerate(self.products.load(first_row, offset)):
+                score = product
                 if scale is not None:
                     score = lanes.mul(score, scale)
                 if self.problem.softcap:
