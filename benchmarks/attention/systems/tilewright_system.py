@@ -85,8 +85,9 @@ class System:
         if case.paged:
             cache = [name for name in ("k", "v", "k_scale", "v_scale") if name in own]
             own |= {name: in_pages(own[name], own["table"]) for name in cache}
-        q = tensor(own["q"], self._dtype(case))
-        return [[q if name == "q" else tensor(own[name], self._dtype(case)) for name in input_names(case)] for _ in range(copies)]
+        dtypes = dict.fromkeys("qkv", self._dtype(case))  # Masks, slopes and factors are f32 or what they are.
+        q = tensor(own["q"], dtypes["q"])
+        return [[q if name == "q" else tensor(own[name], dtypes.get(name, "f32")) for name in input_names(case)] for _ in range(copies)]
 
     def _dtype(self, case: Case) -> str:
         return "bf16" if case.dtype == "bf16" else "f32"
