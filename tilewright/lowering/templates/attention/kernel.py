@@ -46,8 +46,10 @@ class AttentionLoops:
             batch, kv_head = index.delinearize(head, [0, heads])
             tile = index.rem(number, tiles)
             if problem.causal:
-                # Later tiles see more keys: they go first, so that the last units of a thread are short.
-                tile = index.sub(index.sub(tiles, 1), tile)
+                # Later tiles see more keys. Taken from both ends in turn, any range of units is about as long as another.
+                half = index.div(tile, 2)
+                last_first = index.compare("eq", index.rem(tile, 2), 0)
+                tile = index.select(last_first, index.sub(index.sub(tiles, 1), half), half)
             # The last tile ends with the last row; what is missing to a whole tile is in front of the first row.
             place = TilePlace(batch, kv_head, index.sub(rows.count(), index.mul(index.sub(tiles, tile), rows.tile)))
             if_else(index.compare("ne", head, previous[0]), lambda: self._begin_head(place))

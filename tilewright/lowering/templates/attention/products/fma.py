@@ -10,7 +10,7 @@ from tilewright.lowering.templates.attention.head_rows import HeadRows, ValuePan
 from tilewright.lowering.templates.attention.products.base import FinishScores, KeyBlock, Products, UnchangedScores
 from tilewright.lowering.templates.attention.rows import TilePlace
 from tilewright.lowering.templates.attention.softmax import INVISIBLE
-from tilewright.lowering.templates.control import for_loop, if_else
+from tilewright.lowering.templates.control import for_loop
 from tilewright.lowering.templates.index_math import Index
 from tilewright.lowering.templates.matmul.instructions.multiply_add import OuterProduct
 from tilewright.lowering.templates.memory import Flat
@@ -49,30 +49,25 @@ class FmaProducts(Products):
         index, step, vectors = self.context.index, self.context.schedule.rows, self.context.vectors
         base = self.keys.start(block.place)
         hidden = self.context.lanes.constant(INVISIBLE)
-        whole = index.mul(index.div(block.count, step), step)
 
-        def scores(offset: Index, held: list[ir.Value], parts: range, last: Index | None) -> list[ir.Value]:
-            # Keys past the last one repeat it: its score is stored more than once and read once.
-            numbers: list[Index] = [index.add(index.add(block.first, offset), i) for i in range(step)]
-            if last is not None:
-                numbers = [index.min(number, last) for number in numbers]
+        def scores(offset: Index, height: int, parts: range, held: list[ir.Value]) -> list[ir.Value]:
+            numbers = [index.add(index.add(block.first, offset), i) for i in range(height)]
             starts = [index.add(base, index.mul(number, self.keys.size)) for number in numbers]
-            zeros = [self.instruction.zero()] * (step * len(parts))
+            zeros = [self.instruction.zero()] * (height * len(parts))
 
             def factors(column: Index) -> list[ir.Value]:
                 return [self.keys.flat.load(index.add(start, column)) for start in starts]
 
             computed = iter(self._sum_steps(factors, self.queries, parts, 0, self.keys.size, zeros))
-            tile = [next(computed) if part in parts else hidden for _ in range(step) for part in range(vectors)]
+            tile = [next(computed) if part in parts else hidden for _ in range(height) for part in range(vectors)]
             tile, largest = finish(tile, numbers, held)
             self._store(self.scores, offset, [tile[i] for i in range(len(tile)) if i % vectors in parts], parts)
             return [largest[part] if part in parts else held[part] for part in range(vectors)]
 
+        whole = index.mul(index.div(block.count, step), step)
         for first, end, parts in block.ranges(index, whole):
-            best = for_loop(index, first, end, step, lambda offset, held, parts=parts: scores(offset, held, parts, None), best)
-        last = index.sub(index.add(block.first, block.count), 1)
-        ragged = index.compare("lt", whole, block.count)
-        return if_else(ragged, lambda: scores(whole, best, range(vectors), last), lambda: best, [v.type for v in best])
+            best = for_loop(index, first, end, step, lambda offset, held, parts=parts: scores(offset, step, parts, held), best)
+        return for_loop(index, whole, block.count, 1, lambda offset, held: scores(offset, 1, range(vectors), held), best)
 
     def store_probabilities(self, row: Index, values: Sequence[Sequence[ir.Value]], parts: range) -> None:
         self._store(self.scores, row, [value for of_row in values for value in of_row], parts)
