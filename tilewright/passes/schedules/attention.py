@@ -75,7 +75,7 @@ def attention_template_supports(op: ir.OpView | ir.Operation, target: Target) ->
             return f"it has the operand {name}"
     if tw.get(op, "splits"):
         return "it has the attribute splits"
-    if _computes_functions_in_f64(op):
+    if computes_functions_in_f64(op):
         return "its region computes functions in f64"
     if tw.tensor_info(operands["k"]).dtype != q.dtype:
         return f"keys are {tw.tensor_info(operands['k']).dtype}, queries {q.dtype}"
@@ -88,7 +88,8 @@ def attention_template_supports(op: ir.OpView | ir.Operation, target: Target) ->
     return None
 
 
-def _computes_functions_in_f64(op: ir.OpView | ir.Operation) -> bool:
+def computes_functions_in_f64(op: ir.OpView | ir.Operation) -> bool:
+    """Whether the region of an attention calls functions on f64, for which there is no code."""
     inside = [o.operation for region in op.operation.regions for o in region.blocks[0].operations]
     return any(o.name.startswith("math.") and isinstance(o.results[0].type, ir.F64Type) for o in inside)
 

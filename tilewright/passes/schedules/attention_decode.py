@@ -13,13 +13,15 @@ from typing import Any
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim, simplify_dim, to_expr
 from tilewright.dialects import tw
-from tilewright.passes.schedules.attention import attention_template_supports
+from tilewright.passes.schedules.attention import attention_template_supports, computes_functions_in_f64
 from tilewright.targets import Target
 
 KIND = "attention-decode"
 LARGEST_HEAD = 1024
-FEW_ROWS = 16
-"""Rows of queries for one key and value head, up to which lanes along the head dimension are faster than lanes of queries."""
+FEW_ROWS, FEW_ROWS_OF_PAIRS = 16, 8
+"""Rows of queries for one key and value head, up to which lanes along the head dimension are faster than lanes of queries; in bf16, which
+the other template multiplies by instructions for it, these are fewer.
+"""
 LARGEST_TILE = 64
 FMA, TILES = "fma", "tdpbssd"
 """How queries are multiplied with keys."""
@@ -91,6 +93,8 @@ def attention_decode_supports(op: ir.OpView | ir.Operation, target: Target) -> s
         return f"{target.name} is not a CPU"
     if "f64" in (q.dtype, *(tw.tensor_info(operands[name]).dtype for name in ("mask", "sinks") if operands[name] is not None)):
         return "it computes in f64"
+    if computes_functions_in_f64(op):
+        return "its region computes functions in f64"
     for name, size in (("D", q.shape[3]), ("Dv", v.shape[3])):
         if not isinstance(size, int) or not 0 < size <= LARGEST_HEAD:
             return f"the head size {name} = {size} is not a number up to {LARGEST_HEAD}"
@@ -112,11 +116,11 @@ def is_decode(op: ir.OpView | ir.Operation, target: Target) -> bool:
     """Whether a `tw.attention` is lowered by this template rather than by the one for many queries."""
     if attention_decode_supports(op, target) is not None:
         return False
-    operands, rows = tw.operand_groups(op), rows_of_queries(op)
-    if tw.get(op, "splits") or (isinstance(rows, int) and rows <= FEW_ROWS):
+    if attention_template_supports(op, target) is not None:
         return True
-    narrow = tw.tensor_info(operands["k"]).dtype != tw.tensor_info(operands["q"]).dtype
-    return narrow or operands["block_table"] is not None or attention_template_supports(op, target) is not None
+    rows = rows_of_queries(op)
+    pairs = tw.tensor_info(tw.operand_groups(op)["q"]).dtype == "bf16" and target.matrix_instruction("bf16", "bf16", "f32") is not None
+    return isinstance(rows, int) and rows <= (FEW_ROWS_OF_PAIRS if pairs else FEW_ROWS)
 
 
 def why_no_template(op: ir.OpView | ir.Operation, target: Target) -> str | None:
