@@ -63,12 +63,12 @@ def _case(name: str, module: torch.nn.Module, inputs: Inputs) -> ModelCase:
     return ModelCase(name, module.eval(), (), example, _dims(example), inputs)
 
 
-def _build(config: str, model: str, **options: Any) -> torch.nn.Module:
+def _build(config: str, model: str, *, attention: Any = "sdpa", **options: Any) -> torch.nn.Module:
     import transformers
 
     torch.manual_seed(0)
     settings = getattr(transformers, config)(**options)
-    settings._attn_implementation = "sdpa"
+    settings._attn_implementation = attention
     return getattr(transformers, model)(settings)
 
 
@@ -129,6 +129,85 @@ phi3 = _decoder("phi3", "Phi3Config", "Phi3ForCausalLM")
 gpt_neox = _decoder("gpt_neox", "GPTNeoXConfig", "GPTNeoXForCausalLM", num_key_value_heads=None)
 olmo2 = _decoder("olmo2", "Olmo2Config", "Olmo2ForCausalLM")
 
+# Models whose attention is more than causal. Those that say "eager" spell it out: they have no other form.
+
+
+def _padded(build: Callable[[], ModelCase]) -> Callable[[], ModelCase]:
+    """The case with a padding mask as input."""
+    return lambda: (lambda case: _case(case.name, case.module, _masked_text))(build())
+
+
+def gpt_oss() -> ModelCase:
+    """Without its experts, which need ops that are not supported."""
+    case = _decoder("gpt_oss", "GptOssConfig", "GptOssForCausalLM", head_dim=16, sliding_window=8, attention="eager",
+                    num_local_experts=2, num_experts_per_tok=1)()  # fmt: skip
+    layers: Any = case.module.get_submodule("model.layers")
+    for layer in layers:
+        torch.nn.init.normal_(layer.self_attn.sinks)
+        layer.mlp.forward = lambda hidden: (hidden, None)
+    return case
+
+
+_NUMBERS: dict[str, Any] = {"vocab_size": VOCABULARY, "use_cache": False, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+
+
+def bloom() -> ModelCase:
+    return _case(
+        "bloom", _build("BloomConfig", "BloomForCausalLM", attention="eager", hidden_size=64, n_layer=2, n_head=4, **_NUMBERS), _text
+    )
+
+
+def mpt() -> ModelCase:
+    module = _build("MptConfig", "MptForCausalLM", attention="eager", d_model=64, n_layers=2, n_heads=4, max_seq_len=128, **_NUMBERS)
+    return _case("mpt", module, _text)
+
+
+def falcon_alibi() -> ModelCase:
+    options: dict[str, Any] = {
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "alibi": True,
+        "multi_query": False,
+        "parallel_attn": False,
+    }
+    return _case("falcon_alibi", _build("FalconConfig", "FalconForCausalLM", **options, **_NUMBERS), _text)
+
+
+def falcon_eager() -> ModelCase:
+    """One key and value head for all query heads."""
+    options: dict[str, Any] = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    return _case("falcon_eager", _build("FalconConfig", "FalconForCausalLM", attention="eager", **options, **_NUMBERS), _text)
+
+
+def _translation(batch: int, sequence: int) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(batch)
+    return _masked_text(batch, sequence) | {"decoder_input_ids": torch.randint(3, 100, (batch, 7), generator=generator)}
+
+
+def _encoder_decoder(name: str, module: torch.nn.Module) -> ModelCase:
+    """Batch and source length dynamic, 7 target tokens."""
+    example = _translation(2, 16)
+    dims = _dims(example)
+    dims["decoder_input_ids"] = {0: dims["input_ids"][0]}
+    return ModelCase(name, module.eval(), (), example, dims, _translation)
+
+
+def t5() -> ModelCase:
+    """Relative positions: a table that is looked up for every query and key, and added."""
+    options: dict[str, Any] = {"d_model": 64, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4, "decoder_start_token_id": 0}
+    numbers = {k: v for k, v in _NUMBERS.items() if k != "bos_token_id"}
+    return _encoder_decoder("t5", _build("T5Config", "T5ForConditionalGeneration", **options, **numbers))
+
+
+def bart() -> ModelCase:
+    options: dict[str, Any] = {
+        "d_model": 64, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
+        "encoder_ffn_dim": 128, "decoder_ffn_dim": 128, "max_position_embeddings": 130, "decoder_start_token_id": 2,
+    }  # fmt: skip
+    return _encoder_decoder("bart", _build("BartConfig", "BartForConditionalGeneration", **options, **_NUMBERS))
+
+
 FIRST: dict[str, Callable[[], ModelCase]] = {"bert": bert, "roberta": roberta, "gpt2": gpt2, "llama": llama}
 """The models that everything must compile."""
 
@@ -137,6 +216,23 @@ MORE: dict[str, Callable[[], ModelCase]] = {
     "distilbert": distilbert, "modernbert": modernbert, "vit": vit,
 }  # fmt: skip
 """Models that the importer knows besides."""
+
+
+ATTENTION: dict[str, Callable[[], ModelCase]] = {
+    "gemma2": _decoder(
+        "gemma2", "Gemma2Config", "Gemma2ForCausalLM", head_dim=16, sliding_window=8, query_pre_attn_scalar=16, attention="eager"
+    ),
+    "gpt_oss": gpt_oss, "mistral_padded": _padded(mistral), "llama_padded_eager": _padded(
+        _decoder("llama", "LlamaConfig", "LlamaForCausalLM", attention="eager")
+    ),
+    "bloom": bloom, "bloom_padded": _padded(bloom), "mpt": mpt, "falcon_alibi": falcon_alibi, "falcon_eager": falcon_eager,
+    "t5": t5, "bart": bart,
+    "deepseek_v3": _decoder(
+        "deepseek_v3", "DeepseekV3Config", "DeepseekV3ForCausalLM", kv_lora_rank=32, q_lora_rank=32, qk_nope_head_dim=16,
+        qk_rope_head_dim=8, v_head_dim=24, first_k_dense_replace=2, num_key_value_heads=4,
+    ),
+}  # fmt: skip
+"""Models by the kind of their attention."""
 
 
 class SentenceEncoder(torch.nn.Module):
@@ -173,8 +269,8 @@ def minilm() -> ModelCase:
 
 @functools.cache
 def case_of(name: str) -> ModelCase:
-    """A model of `FIRST`, `MORE` or "minilm"; made once in a process."""
-    return minilm() if name == "minilm" else {**FIRST, **MORE}[name]()
+    """A model of `FIRST`, `MORE`, `ATTENTION` or "minilm"; made once in a process."""
+    return minilm() if name == "minilm" else {**FIRST, **MORE, **ATTENTION}[name]()
 
 
 @functools.cache
