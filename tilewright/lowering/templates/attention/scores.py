@@ -92,7 +92,7 @@ class ScoreStage:
         if remaining_scale != 1.0:
             finished = [lanes.mul(value, remaining_scale) for value in finished]
         if cap:
-            finished = [soft_capped(lanes, value, cap if self.region is not None else cap * LOG2_E) for value in finished]
+            finished = soft_capped(lanes, finished, cap if self.region is not None else cap * LOG2_E)
         if self.region is not None and of_tile.region is not None:
             finished, seen = self.region.apply(block, of_tile.region, finished, keys)
             finished = [log2_units(lanes, value) for value in finished]
