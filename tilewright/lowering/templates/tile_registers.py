@@ -31,13 +31,13 @@ class TileAddress:
 
 @dataclass(frozen=True)
 class TileRegisters:
-    """Emits instructions on tiles, all of full size. `configuration` is scratch of `CONFIGURATION_BYTES` bytes."""
+    """Emits instructions on tiles. `configuration` is scratch of `CONFIGURATION_BYTES` bytes."""
 
     index: IndexMath
     configuration: Flat
 
-    def configure(self) -> None:
-        """Give all tiles their full size. Before any other instruction."""
+    def write_configuration(self) -> None:
+        """Write the configuration of eight tiles of full size."""
         values = [0] * CONFIGURATION_BYTES
         values[_PALETTE] = 1
         for tile in range(TILES):
@@ -46,6 +46,15 @@ class TileRegisters:
         kind = ir.IntegerType.get_signless(8)
         for offset, value in enumerate(values):
             self.configuration.store(arith.constant(kind, value), offset)
+
+    def limit_rows(self, tiles: range, rows: Index) -> None:
+        """Let `tiles` have the first `rows` rows alone, in the written configuration."""
+        value = arith.index_cast(ir.IntegerType.get_signless(8), self.index.value(rows))
+        for tile in tiles:
+            self.configuration.store(value, _ROWS + tile)
+
+    def configure(self) -> None:
+        """Take the written configuration. Before any other instruction."""
         self._call("ldtilecfg", [self._pointer(self.address(self.configuration, 0))])
 
     def release(self) -> None:

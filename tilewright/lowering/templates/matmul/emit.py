@@ -17,8 +17,8 @@ from tilewright.lowering.templates.matmul.loops import MatmulLoops, block_sums, 
 from tilewright.lowering.templates.matmul.problem import Access, Columns, MatmulProblem
 from tilewright.lowering.templates.matmul.rhs_copied import select_rhs_loader
 from tilewright.lowering.templates.matmul.select_kernel import select_micro_kernel
-from tilewright.lowering.templates.matmul.tile_kernel import CONFIGURATION_BYTES
 from tilewright.lowering.templates.memory import Flat, Scratch, scratch_view
+from tilewright.lowering.templates.tile_registers import CONFIGURATION_BYTES
 from tilewright.passes.schedules.matmul import MatmulSchedule
 from tilewright.targets import Target
 

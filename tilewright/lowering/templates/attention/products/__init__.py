@@ -1,6 +1,6 @@
 """The two matrix products of attention, for one kind of instruction each.
 
-`base` is the seam; `fma` multiplies f32 elements, also of widened f16 and bf16, `tiles` bf16 by AMX, `pairs` bf16 by dot products on vectors;
+`base` is the seam; `fma` multiplies f32, also of widened f16 and bf16, `tiles` bf16 by AMX, `pairs` bf16 by dot products on vectors;
 `pair_operands` prepares what these two read; `select` chooses.
 """
 

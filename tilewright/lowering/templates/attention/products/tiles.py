@@ -117,6 +117,7 @@ class TileProducts(Products):
         return self.query_scale
 
     def begin(self) -> None:
+        self.registers.write_configuration()
         self.registers.configure()
 
     def end(self) -> None:
