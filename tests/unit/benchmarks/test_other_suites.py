@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
@@ -53,10 +54,9 @@ def test_references_have_the_shape_they_should(kind: str) -> None:
 
 def xla_results() -> dict[str, np.ndarray]:
     """What XLA computes for each kind. For a process of its own: JAX starts threads, beside which a process should not fork."""
-    import jax
-
     from benchmarks.pointwise.systems.xla_system import forms
 
+    jax: Any = importlib.import_module("jax")
     results: dict[str, np.ndarray] = {}
     for kind, function in forms(jax).items():
         arrays = operands.make(Case("g", "f32", kind, (3, 5)))
