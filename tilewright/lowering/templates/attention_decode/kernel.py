@@ -22,11 +22,13 @@ from tilewright.lowering.templates.attention_decode.values import Values
 from tilewright.lowering.templates.control import for_loop, if_else
 from tilewright.lowering.templates.index_math import Index, IndexMath
 from tilewright.lowering.templates.memory import Flat
-from tilewright.passes.schedules.attention_decode import KEYS, AttentionDecodeSchedule
+from tilewright.passes.schedules.attention_decode import FMA, KEYS, TILES, AttentionDecodeSchedule
 
 _LINE = 64
-_LOCALITY = 2
-"""The second level cache: the first has too few outstanding lines, and holds only a part of what is fetched ahead."""
+_LOCALITY = {FMA: 2, TILES: 3}
+"""Into which level of the caches rows are fetched. For multiply-adds the second: the first has too few outstanding lines, and holds only a
+part of what is fetched ahead. Loads of tiles want their rows near.
+"""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class DecodeLoops:
         for byte in range(0, max(size * flat.element_bytes for flat, _, size in streams), _LINE):
             for flat, start, size in streams:
                 if byte < size * flat.element_bytes:
-                    flat.prefetch(index.add(start, byte // flat.element_bytes), locality=_LOCALITY)
+                    flat.prefetch(index.add(start, byte // flat.element_bytes), locality=_LOCALITY[self.schedule.products])
 
     def _prefetch_beside_scores(self, keys: KeyRange, first_key: Index) -> Callable[[Index], None]:
         """For each four keys that are scored, fetch two rows, half a block apart."""
@@ -187,9 +189,21 @@ class DecodeLoops:
         if self.problem.by_position:
             ranges = [self.rows.visible(place, index.add(first_row, row), offset, end) for row in range(rows)]
         best = self.scores.complete(place, keys, first_row, first_key, ranges)
+        if prefetches:
+            self._prefetch_scales(keys, first_key)
         scales = self._value_scales(keys, first_key)
         for row in range(rows):
             self._probabilities(index.add(first_row, row), best[row], scales)
+
+    def _prefetch_scales(self, keys: KeyRange, first_key: Index) -> None:
+        """Fetch the scales of the keys of the block that is fetched: they are streams of their own, of few bytes in each page."""
+        index, problem, width = self.index, self.problem, self.lanes.width
+        for source, tensor in ((self.scores.buffers.k_scale, problem.k_scale), (self.buffers.v_scale, problem.v_scale)):
+            if source is None or tensor is None:
+                continue
+            for ahead in range(self.schedule.prefetch, self.schedule.prefetch + self.schedule.block, width):
+                found = self.cache.find(keys, index.add(first_key, ahead), 1, clamp=problem.pages is not None)
+                source.prefetch(self.cache.offsets(tensor, keys, found)[0])
 
     def _value_scales(self, keys: KeyRange, first_key: Index) -> list[ir.Value]:
         """The scales of the block's values, by vector of keys; none where there are none."""
