@@ -115,6 +115,14 @@ class Lanes:
         lhs, rhs = self._pair(lhs, rhs)
         return self.select(self.compare("ogt", lhs, rhs), lhs, rhs)
 
+    def largest(self, values: Sequence[ir.Value]) -> ir.Value:
+        """The largest of values, as a tree, by `max`."""
+        values = list(values)
+        while len(values) > 1:
+            odd = values[len(values) // 2 * 2 :]
+            values = [*odd, *(self.max(a, b) for a, b in zip(values[::2], values[1::2]))]
+        return values[0]
+
     def min(self, lhs: Operand, rhs: Operand) -> ir.Value:
         """`lhs < rhs ? lhs : rhs`. The result is `rhs` when either is NaN."""
         lhs, rhs = self._pair(lhs, rhs)

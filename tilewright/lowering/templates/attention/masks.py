@@ -27,13 +27,9 @@ def as_addend(mask: ir.Value) -> ir.Value:
     lanes = Lanes(as_type(mask, ir.F32Type.get()))
     if mask.type == lanes.i1:
         return lanes.select(mask, lanes.constant(0.0), lanes.constant(INVISIBLE))
-    return log2_units(lanes, widened(mask))
-
-
-def log2_units(lanes: Lanes, value: ir.Value) -> ir.Value:
-    """A score or a part of one in units of log2: finite, so that a sum with another is no NaN, and minus infinity as `INVISIBLE`."""
-    hidden = lanes.compare("oeq", value, float("-inf"))
-    return lanes.select(hidden, lanes.constant(INVISIBLE), lanes.max(LOWEST_MASK, lanes.mul(value, LOG2_E)))
+    mask = widened(mask)
+    hidden = lanes.compare("oeq", mask, float("-inf"))
+    return lanes.select(hidden, lanes.constant(INVISIBLE), lanes.max(LOWEST_MASK, lanes.mul(mask, LOG2_E)))
 
 
 @dataclass(frozen=True)

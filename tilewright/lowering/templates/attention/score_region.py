@@ -25,9 +25,12 @@ class PreparedRegion:
 
 
 class ScoreRegion:
-    """`block` has i32 indices. It yields scores, and maybe whether keys are visible."""
+    """`block` has i32 indices. It yields scores, and maybe whether keys are visible. Multiplications and additions in it are contracted."""
 
     def __init__(self, context: KernelContext, block: ir.Block) -> None:
+        for view in block.operations:
+            if view.operation.name in ("arith.addf", "arith.subf", "arith.mulf"):
+                view.operation.attributes["fastmath"] = ir.Attribute.parse("#arith.fastmath<contract>")
         self.context, self.block = context, block
         self.inputs = [ScoreTensor(context, tensor) for tensor in context.problem.score_inputs]
 

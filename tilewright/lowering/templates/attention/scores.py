@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tilewright.core.mlir import arith, ir
 from tilewright.lowering.templates.attention.context import KernelContext
-from tilewright.lowering.templates.attention.masks import KeyRange, Mask, log2_units
+from tilewright.lowering.templates.attention.masks import KeyRange, Mask
 from tilewright.lowering.templates.attention.products.base import KeyBlock
 from tilewright.lowering.templates.attention.rows import TilePlace
 from tilewright.lowering.templates.attention.score_region import PreparedRegion, ScoreRegion
@@ -89,13 +89,14 @@ class ScoreStage:
         """Scores of a tile, `tile[key][vector]`, and the largest of them and `best` by vector. See `products.base.FinishScores`."""
         lanes, vectors, cap = self.context.lanes, self.context.vectors, self.context.problem.softcap
         finished = list(tile)
-        if remaining_scale != 1.0:
-            finished = [lanes.mul(value, remaining_scale) for value in finished]
         if cap:
-            finished = soft_capped(lanes, finished, cap if self.region is not None else cap * LOG2_E)
+            finished = soft_capped(lanes, finished, remaining_scale, cap if self.region is not None else cap * LOG2_E)
+        elif remaining_scale != 1.0:
+            finished = [arith.mulf(value, lanes.constant(remaining_scale), fastmath=arith.FastMathFlags.contract) for value in finished]
         if self.region is not None and of_tile.region is not None:
             finished, seen = self.region.apply(block, of_tile.region, finished, keys)
-            finished = [log2_units(lanes, value) for value in finished]
+            # What the region makes minus infinity stays that, and counts nowhere.
+            finished = [lanes.mul(value, LOG2_E) for value in finished]
             if seen:
                 finished = [lanes.select(condition, value, INVISIBLE) for condition, value in zip(seen, finished, strict=True)]
         if self.mask is not None:
@@ -105,7 +106,4 @@ class ScoreStage:
         if all_see is not None:
             raw = finished
             finished = if_else(all_see, lambda: raw, lambda: self.visibility.hide(raw, keys, of_tile.visible), [v.type for v in raw])
-        largest = list(best)
-        for i, value in enumerate(finished):
-            largest[i % vectors] = lanes.max(largest[i % vectors], value)
-        return finished, largest
+        return finished, [lanes.largest([best[part], *finished[part::vectors]]) for part in range(vectors)]
