@@ -52,7 +52,9 @@ class Grouping:
             self._place(op)
         self._merge_products()
         for op in reversed(ops[:-1]):
-            if op in self.pending and self._needs_own_kernel(op):
+            if tw.short_name(op) == "constant" and op in self.pending and self._serves_attention(op):
+                self.pending.remove(op)
+            elif op in self.pending and self._needs_own_kernel(op):
                 self._new_group(op, closed=True)
         self._find_ancestors()
 
@@ -314,9 +316,13 @@ class Grouping:
         if role_of(op) is Role.INLINE and tw.short_name(op) == "reshape":
             return False
         users = self._final_users(op)
-        if None in users:
+        if None in users or (role_of(op) is Role.INLINE and self._serves_attention(op)):
             return True
         return role_of(op) is not Role.INLINE and not all(self._foldable(op, group) for group in users if group is not None)
+
+    def _serves_attention(self, op: ir.Operation) -> bool:
+        """True when an attention uses an op: it reads all its operands from memory. A constant stays outside kernels then."""
+        return any(group is not None and group.anchor == "attention" for group in self._final_users(op))
 
     def _final_users(self, op: ir.Operation) -> set[Group | None]:
         """Groups that use an op, also through other pending ops; None stands for a user outside kernels."""
