@@ -43,7 +43,7 @@ def qkv(batch: int, heads: int, kv_heads: int, queries: int, keys: int, size: in
     ]
 
 
-LENGTHS = [(1, 1), (1, 9), (5, 7), (16, 16), (33, 31), (40, 300), (7, 513), (100, 64)]
+LENGTHS = [(1, 1), (1, 9), (5, 7), (16, 16), (33, 31), (40, 300), (7, 513), (100, 64), (203, 210)]
 
 
 def test_one_kernel_for_all_lengths() -> None:
@@ -152,6 +152,19 @@ def test_projections_are_read_and_written_in_place() -> None:
 
     kernel = TemplateKernel([info("d0, d1, 60")] * 3, body)
     kernel.check([normal(2, 41, 60, seed=i) for i in range(3)])
+
+
+@pytest.mark.parametrize(("vectors", "rows"), [(1, 8), (2, 8), (3, 8), (4, 6)])
+@pytest.mark.parametrize("causal", [False, True])
+def test_tiles_of_all_widths(vectors: int, rows: int, causal: bool) -> None:
+    """The first tile of a head lacks rows in front, later ones are whole; vectors drop out one by one at the diagonal."""
+    if host_target().vector_registers < 32:
+        pytest.skip("tiles of so many accumulators need 32 vector registers")
+    kernel = plain(2, 2, 20, causal=causal)
+    kernel.overrides = {"vectors": vectors, "rows": rows, "block": 48}
+    lowered = kernel.lower(host_target())
+    for queries, keys in ((1, 100), (15, 15), (64, 64), (65, 70), (130, 101)):
+        kernel.check(qkv(1, 2, 2, queries, keys, 20), lowered=lowered)
 
 
 def test_splitting_the_range_changes_nothing() -> None:

@@ -41,3 +41,24 @@ func.func private @grouped_causal(%q: tensor<?x8x?x64xf32, "d0, 8, d1, 64">, %k:
       : (tensor<?x8x?x64xf32, "d0, 8, d1, 64">, tensor<?x2x?x64xf32, "d0, 2, d2, 64">, tensor<?x2x?x64xf32, "d0, 2, d2, 64">) -> tensor<?x8x?x64xf32, "d0, 8, d1, 64">
   return %0 : tensor<?x8x?x64xf32, "d0, 8, d1, 64">
 }
+
+// Vectors of queries that see no more keys of a block are left out, of scores, of probabilities and of sums. Pairs of units, one from each
+// end of the sequence, see the same number of keys.
+// CHECK-LABEL: func.func @left_out(
+// CHECK-SAME: tw.trip_count = "2*ceildiv(d1, 48)"
+// CHECK: arith.select
+// CHECK: :24 = scf.for
+// CHECK: :16 = scf.for
+// CHECK: :8 = scf.for
+// CHECK: mask.scalef.ps.512
+// CHECK: :24 = scf.for
+// CHECK: %[[KEYS:.*]]:24 = scf.for
+// CHECK: :16 = scf.for %{{.*}}iter_args(%{{[a-z0-9]+}} = %[[KEYS]]#1,
+// CHECK: :8 = scf.for
+func.func private @left_out(%q: tensor<1x2x?x64xf32, "1, 2, d1, 64">)
+    -> tensor<1x2x?x64xf32, "1, 2, d1, 64">
+    attributes {tw.kernel, tw.symbols = {d1 = array<i64: 1, 512>}, tw.schedule = {kind = "attention", vectors = 3 : i64, rows = 8 : i64, block = 256 : i64, source = "test"}} {
+  %0 = "tw.attention"(%q, %q, %q) {scale = 0.125 : f64, causal = true, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0>}
+      : (tensor<1x2x?x64xf32, "1, 2, d1, 64">, tensor<1x2x?x64xf32, "1, 2, d1, 64">, tensor<1x2x?x64xf32, "1, 2, d1, 64">) -> tensor<1x2x?x64xf32, "1, 2, d1, 64">
+  return %0 : tensor<1x2x?x64xf32, "1, 2, d1, 64">
+}

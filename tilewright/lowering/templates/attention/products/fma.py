@@ -77,13 +77,13 @@ class FmaProducts(Products):
         everything = range(context.vectors)
 
         def rows_of_sums(first: Index, height: int) -> None:
-            start = self.values.start(block.place, first, block.first, height)
+            flat, start, stride = self.values.read(block.place, first, block.first, height)
             places = [context.at(index.add(first, i), part) for i in range(height) for part in everything]
             held = [self.sums.load_vector(at, context.rows.lanes) for at in places]
 
             def factors(key: Index) -> list[ir.Value]:
-                at = index.add(start, index.mul(key, height))
-                return [self.values.flat.load(index.add(at, i)) for i in range(height)]
+                at = index.add(start, index.mul(key, stride))
+                return [flat.load(index.add(at, i)) for i in range(height)]
 
             for begin, end, parts in block.ranges(index, block.count):
                 kept = [i for i in range(len(held)) if i % context.vectors in parts]
