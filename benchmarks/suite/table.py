@@ -26,6 +26,10 @@ FIGURES: dict[str, Callable[[Row, Timing], str]] = {
 """Columns that a suite may have."""
 
 
+ENOUGH_CPUS = {1: 0.9}
+"""By threads: the part of them that must have been busy (0.75 for others: threads wait for each other)."""
+
+
 def ratio_text(peer: Timing, ours: Timing) -> str:
     """How much faster ours is: of medians, and of minima."""
     return f"{peer.median / ours.median:.2f} ({peer.minimum / ours.minimum:.2f})"
@@ -85,11 +89,11 @@ def notes(rows: Sequence[Row]) -> list[str]:
 
 
 def disturbed(rows: Sequence[Row]) -> list[str]:
-    """Cases of one thread in which a system had much less than a CPU, because something else used the machine."""
+    """Cases in which a system had much less of the CPUs than it has threads, because something else used the machine."""
     found = [
         f"{row.case.label}: " + ", ".join(f"{name} had {timing.cpus:.2f} CPUs" for name, timing in hit.items())
         for row in rows
-        if row.case.threads == 1 and (hit := {name: timing for name, timing in row.timings.items() if timing.cpus < 0.9})
+        if (hit := {name: t for name, t in row.timings.items() if t.cpus < ENOUGH_CPUS.get(row.case.threads, 0.75) * row.case.threads})
     ]
     return [f"disturbed by other processes: {'; '.join(found)}"] if found else []
 
