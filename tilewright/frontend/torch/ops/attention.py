@@ -6,9 +6,8 @@ import math
 from typing import Any
 
 from tilewright.core.mlir import ir
-from tilewright.core.symbolic import Dim, product
+from tilewright.core.symbolic import product
 from tilewright.dialects import tw
-from tilewright.frontend.torch import scalars as sc
 from tilewright.frontend.torch.emitter import Emitter
 from tilewright.frontend.torch.registry import imports
 
@@ -130,13 +129,12 @@ def _attention(
     mask = _four_dims_mask(emit, mask, len(shape))
     if causal and mask is not None:
         emit.reject("attention that is causal and has a mask", "put the causal triangle into the mask")
-    if causal and queries != keys:
-        # torch aligns the causal triangle with the first key, `tw.attention` with the last.
-        mask, causal = _triangle(emit, queries, keys), False
     q, k, v = (_four_dims(emit, x) for x in (q, k, v))
     batch = tw.tensor_info(q).shape[0]
+    # torch aligns the causal triangle with the first key, `tw.attention` with the last unless told where queries begin.
+    first = emit.full((batch,), 0, "i64") if causal and queries != keys else None
     k, v = (emit.broadcast(x, (batch, *tw.tensor_info(x).shape[1:])) for x in (k, v))
-    results = tw.build_many("attention", q, k, v, mask, loc=emit.loc, scale=float(scale), causal=causal, logsumexp=logsumexp)
+    results = tw.build_many("attention", q, k, v, mask, None, first, loc=emit.loc, scale=float(scale), causal=causal, logsumexp=logsumexp)
     output = emit.reshape(results[0], (*shape[:-1], tw.tensor_info(v).shape[-1]))
     return output, emit.reshape(results[1], shape[:-1]) if logsumexp else None
 
@@ -161,9 +159,3 @@ def _four_dims_mask(emit: Emitter, mask: ir.Value | None, rank: int) -> ir.Value
     if rank > 4 and info.rank > 3 and any(d != 1 for d in info.shape[: info.rank - 3]):
         emit.reject("a mask that differs along the leading dimensions of attention with more than 4 dimensions")
     return _four_dims(emit, mask) if rank > 4 and info.rank > 4 else mask
-
-
-def _triangle(emit: Emitter, queries: Dim, keys: Dim) -> ir.Value:
-    """A mask that shows query i the keys up to i."""
-    row, column = emit.iota(queries, rank=2, dim=0), emit.iota(keys, rank=2, dim=1)
-    return emit.map(lambda j, i: sc.compare("le", j, i), column, row, compute="i64", out="i1")
