@@ -31,8 +31,8 @@
 // TILES: scf.for
 // TILES-COUNT-4: llvm.call_intrinsic "llvm.x86.tdpbf16ps"
 // TILES-COUNT-4: llvm.call_intrinsic "llvm.x86.tilestored64"
-// Results are rounded once.
-// TILES: arith.truncf %{{.*}} : vector<16xf32> to vector<16xbf16>
+// Results are rounded once, and transposed as pairs.
+// TILES: llvm.call_intrinsic "llvm.x86.avx512bf16.cvtne2ps2bf16.512"
 // TILES: llvm.call_intrinsic "llvm.x86.tilerelease"
 
 // PAIRS-LABEL: func.func @grouped(
@@ -40,7 +40,7 @@
 // PAIRS-COUNT-16: llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"
 // PAIRS: arith.shrui
 // PAIRS: llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"
-// PAIRS: arith.truncf %{{.*}} : vector<16xf32> to vector<16xbf16>
+// PAIRS: llvm.call_intrinsic "llvm.x86.avx512bf16.cvtne2ps2bf16.512"
 
 // Without instructions for bf16, its values are integers: widened by a shift, rounded by additions.
 // WIDE-LABEL: func.func @grouped(

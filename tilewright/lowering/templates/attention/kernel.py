@@ -78,7 +78,7 @@ class AttentionLoops:
         first = index.mul(index.div(visible.first, self.products.padding), self.products.padding)
         running = Running.of(for_loop(index, first, visible.end, block, meet, running.values))
         self.softmax.finish(place, running)
-        self.context.rows.store_results(self.softmax.sums, self.softmax.factors, self.out, place)
+        self.context.rows.store_results(self.softmax.sums, self.softmax.factors, self.out, place, in_pairs=self.products.keeps_pairs)
 
     def _keys(self, place: TilePlace, first: Index, visible: VisibleKeys, ends: Sequence[Index]) -> KeyBlock:
         """The block of keys from `first`. `ends` are those of the keys which each vector sees; without, all need all keys."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tilewright.core.mlir import arith, ir, vector
 from tilewright.lowering.math.lanes import Lanes
-from tilewright.lowering.templates.attention.element_types import rounded, widened
+from tilewright.lowering.templates.attention.element_types import rounded, rounded_pairs, widened
 from tilewright.lowering.templates.attention.problem import AttentionProblem, Strided
 from tilewright.lowering.templates.control import for_loop
 from tilewright.lowering.templates.index_math import Index, IndexMath
@@ -122,10 +122,14 @@ class QueryRows:
 
         for_loop(index, self.first_vector(place), self.vectors, 1, pack)
 
-    def store_results(self, source: Flat, factors: Flat, out: Flat, place: TilePlace) -> None:
-        """Store `[value_size][tile]` times a factor per lane (`[tile]`) as rows of the result."""
+    def store_results(self, source: Flat, factors: Flat, out: Flat, place: TilePlace, *, in_pairs: bool = False) -> None:
+        """Store `[value_size][tile]` times a factor per lane (`[tile]`) as rows of the result.
+
+        `in_pairs`: pairs of bf16 are transposed, which halves the work; needs AVX512_BF16.
+        """
         index, lanes, size, result = self.index, self.lanes, self.problem.value_size, self.problem.out
         whole = size // lanes * lanes if result.column == 1 else 0
+        paired = size // (2 * lanes) * (2 * lanes) if in_pairs and result.column == 1 else 0
 
         def store(part: ir.Value, _: list[ir.Value]) -> None:
             first = index.mul(part, lanes)
@@ -139,13 +143,21 @@ class QueryRows:
                 for row, values in zip(rows, transpose_block([scaled(index.add(column, step)) for step in range(lanes)])):
                     out.store_vector(rounded(values, out.dtype), index.add(row, column))
 
+            def block_of_pairs(column: ir.Value, _: list[ir.Value]) -> None:
+                columns = [index.add(column, 2 * step) for step in range(lanes)]
+                words = [rounded_pairs(scaled(c), scaled(index.add(c, 1))) for c in columns]
+                for row, values in zip(rows, transpose_block(words)):
+                    out.store_vector(vector.bitcast(ir.VectorType.get([2 * lanes], out.storage), values), index.add(row, column))
+
             def element(column: ir.Value, _: list[ir.Value]) -> None:
                 values = rounded(scaled(column), out.dtype)
                 for lane, row in enumerate(rows):
                     out.store(vector.extract(values, [], [lane]), index.add(row, index.mul(column, index.dim(result.column))))
 
-            if whole:
-                for_loop(index, 0, whole, lanes, block)
+            if paired:
+                for_loop(index, 0, paired, 2 * lanes, block_of_pairs)
+            if whole > paired:
+                for_loop(index, paired, whole, lanes, block)
             if whole != size:
                 for_loop(index, whole, size, 1, element)
 
