@@ -107,14 +107,15 @@ def choose_attention_schedule(function: ir.OpView, target: Target) -> dict[str, 
 
 def flash_schedule(target: Target, dtype: str = "f32") -> AttentionSchedule:
     """Tiles of accumulators that nearly fill the registers, so that few loads go with each multiply-add: three vectors of queries by
-    eight rows where there are 32, two by four where there are 16.
+    eight rows where there are 32, two by six where there are 16.
 
     Tile registers take two vectors, and multiply so fast that scores, keys and values of a block have to stay in the first cache.
     """
     if uses_tiles(target, dtype):
         return AttentionSchedule(vectors=2, rows=8, block=128)
-    many = target.vector_registers >= 32
-    return AttentionSchedule(vectors=3 if many else 2, rows=8 if many else 4, block=256)
+    if target.vector_registers >= 32:
+        return AttentionSchedule(vectors=3, rows=8, block=256)
+    return AttentionSchedule(vectors=2, rows=6, block=192)
 
 
 def uses_tiles(target: Target, dtype: str) -> bool:
