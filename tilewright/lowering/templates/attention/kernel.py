@@ -102,7 +102,7 @@ class AttentionLoops:
         def finish(tile: list[ir.Value], keys: Sequence[Index], best: list[ir.Value]) -> tuple[list[ir.Value], list[ir.Value]]:
             return self.stage.finish(block, scores, scale, tile, keys, best)
 
-        def unchanged(keys: Sequence[Index]) -> ir.Value | None:
+        def unchanged(keys: Sequence[Index]) -> ir.Value | bool:
             return self.stage.unchanged(scores, scale, keys)
 
         self.stage.prepare_block(block)

@@ -50,9 +50,12 @@ class ScoreStage:
         """Whether `finish` changes no score beside hiding some, but for the scale."""
         return self.mask is None and self.region is None and not self.context.problem.softcap
 
-    def unchanged(self, of_tile: TileScores, remaining_scale: float, keys: Sequence[Index]) -> ir.Value | None:
-        """Whether raw scores of the numbered keys are finished as they are (an i1); None where that is not known."""
-        return self.visibility.all_see(keys, of_tile.visible) if self.only_hides and remaining_scale == 1.0 else None
+    def unchanged(self, of_tile: TileScores, remaining_scale: float, keys: Sequence[Index]) -> ir.Value | bool:
+        """Whether raw scores of the numbered keys are finished as they are (an i1); False where that is not known."""
+        if not self.only_hides or remaining_scale != 1.0:
+            return False
+        all_see = self.visibility.all_see(keys, of_tile.visible)
+        return True if all_see is None else all_see
 
     def begin_head(self, place: TilePlace) -> None:
         """Prepare what the tiles of a head share."""

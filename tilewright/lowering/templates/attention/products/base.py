@@ -16,8 +16,8 @@ FinishScores = Callable[[list[ir.Value], Sequence[Index], list[ir.Value]], tuple
 """`finish(tile, keys, best)`: raw scores `tile[key][vector]` of the numbered keys become scores as the softmax reads them; `best`, the
 largest so far by vector, takes them in. Key numbers are ascending; the last may repeat."""
 
-UnchangedScores = Callable[[Sequence[Index]], ir.Value | None]
-"""`unchanged(keys)`: whether raw scores of the numbered keys are finished scores as they are (an i1); None where that is not known."""
+UnchangedScores = Callable[[Sequence[Index]], ir.Value | bool]
+"""`unchanged(keys)`: whether raw scores of the numbered keys are finished scores as they are (an i1); False where that is not known."""
 
 
 @dataclass(frozen=True)

@@ -235,8 +235,10 @@ class TileProducts(Products):
                         self.scores.store_vector(value, at)
                 return largest
 
-            whole_tile = unchanged(keys)
-            return change() if whole_tile is None else if_else(whole_tile, keep, change, [v.type for v in held])
+            alone = unchanged(keys)
+            if isinstance(alone, bool):
+                return keep() if alone else change()
+            return if_else(alone, keep, change, [v.type for v in held])
 
         best = for_loop(index, 0, whole, step, lambda offset, held: rows(offset, step, held), best)
         best = for_loop(index, whole, block.count, 1, lambda offset, held: rows(offset, 1, held), best)
