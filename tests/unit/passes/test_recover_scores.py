@@ -83,6 +83,14 @@ def test_masks_that_are_small_or_have_to_be_read_stay() -> None:
     assert tw.operand_groups(result.find("attention"))["mask"] is not None
 
 
+def test_f64_is_not_rounded() -> None:
+    def body(x: ir.Value, document: ir.Value) -> ir.Value:
+        return tw.build("attention", x, x, x, _documents(document), scale=0.5)
+
+    result = check([typed("s0, 2, s1, 4", "f64"), DOCUMENT], body, PIPELINE)
+    assert tw.operand_groups(result.find("attention"))["mask"] is not None
+
+
 def test_a_small_table_joined_with_padding_moves_in() -> None:
     """Their sum is larger than either."""
 

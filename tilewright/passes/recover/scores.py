@@ -110,7 +110,8 @@ def _block(rw: Rewriter, op: ir.Operation, region: _Region) -> ir.Block | None:
 
 def _absorb_mask(rw: Rewriter, op: ir.Operation, region: _Region) -> bool:
     """Move a mask that would be computed for every score into the region; True when it did."""
-    if region.mask is None or rw.groups(op)["block_table"] is not None:
+    groups = rw.groups(op)
+    if region.mask is None or groups["block_table"] is not None or rw.info(groups["q"]).dtype == "f64":  # regions compute in f32
         return False
     found = absorb(rw, op, region.mask)
     if found is None:
