@@ -35,3 +35,21 @@ func.func private @small(%x: tensor<?x128xf32, "d0, 128">) -> tensor<?x128xf32, 
   %0 = "tw.softmax"(%x) {dim = 1 : i64} : (tensor<?x128xf32, "d0, 128">) -> tensor<?x128xf32, "d0, 128">
   return %0 : tensor<?x128xf32, "d0, 128">
 }
+
+// The next row of a gather is known by its index, which is loaded once a row; the last row is its own next one.
+// CHECK-LABEL: func.func @embedding(
+// CHECK-SAME: %[[TABLE:[a-z0-9]+]]: memref<f32>{{.*}}, %[[IDS:[a-z0-9]+]]: memref<i64>
+// CHECK-DAG: %[[ROWS:.*]] = memref.reinterpret_cast %[[TABLE]]
+// CHECK-DAG: %[[LIST:.*]] = memref.reinterpret_cast %[[IDS]]
+// CHECK: scf.for
+// CHECK: %[[NEXT:.*]] = arith.minsi
+// CHECK: memref.load %[[LIST]][%[[NEXT]]]
+// CHECK: scf.for
+// CHECK: memref.prefetch %[[ROWS]]{{.*}}, read, locality<2>
+// CHECK: vector.store
+func.func private @embedding(%t: tensor<1000x?xf32, "1000, d1">, %i: tensor<?xi64, "d0">) -> tensor<?x?xf32, "d0, d1">
+    attributes {tw.kernel, tw.symbols = {d0 = array<i64: 1, 512>, d1 = array<i64: 1, 4096>}, tw.schedule = {kind = "rows", source = "test"}} {
+  %0 = "tw.gather"(%t, %i) {axes = array<i64: 0>} : (tensor<1000x?xf32, "1000, d1">, tensor<?xi64, "d0">) -> tensor<?x?xf32, "d0, d1">
+  %1 = "tw.rms_norm"(%0) {eps = 1.0e-6 : f64} : (tensor<?x?xf32, "d0, d1">) -> tensor<?x?xf32, "d0, d1">
+  return %1 : tensor<?x?xf32, "d0, d1">
+}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from tilewright.core.mlir import arith, ir, memref
 from tilewright.core.symbolic import Dim, Expr, parse, symbol, to_expr
 from tilewright.dialects.tw.ops.constants import elements_to_array
 from tilewright.dialects.tw.types import element_type, tensor_info
-from tilewright.lowering.loops import argmax, memory, reductions, region, transpose
+from tilewright.lowering.loops import ahead, argmax, memory, reductions, region, transpose
 from tilewright.lowering.loops.element import Element, Lane
 from tilewright.lowering.loops.graph import (
     Argmax,
@@ -36,12 +36,9 @@ from tilewright.lowering.loops.index_algebra import IndexSpace, linear_coefficie
 from tilewright.lowering.loops.memory import Buffer
 from tilewright.lowering.loops.plan import Plan
 from tilewright.lowering.loops.scopes import Scope, Scopes
-from tilewright.lowering.loops.types import broadcast, constant, is_vector, storage_type, widen
+from tilewright.lowering.loops.types import broadcast, constant, is_vector, lane_type, storage_type, widen, zero
 from tilewright.lowering.math import sums_with_erf
 from tilewright.targets import Target
-
-if TYPE_CHECKING:
-    from tilewright.lowering.loops.ahead import NextRow
 
 
 @dataclass
@@ -88,7 +85,7 @@ class Emitter:
     row_depth: int = 0
     large: ir.Value | None = None
     past_caches: bool = False
-    next_row: NextRow | None = None
+    next_row: ahead.NextRow | None = None
     slow_paths: list[str] = field(default_factory=list)
     _sums_with_erf: dict[ir.Block, dict[ir.Operation, ir.Operation]] = field(default_factory=dict)
     _names: int = 0
@@ -165,6 +162,11 @@ class Emitter:
         names = frozenset().union(*(e.symbols() for e in index)) if index else frozenset()
         home = self.home(names)
         vectorized = any(self.has_lanes(e) for e in index)
+        if self.fetching and not isinstance(node, Mapped):
+            scalar = lane_type(node.dtype)
+            return zero(ir.VectorType.get([self.width], scalar) if vectorized else scalar)
+        if self.fetching and vectorized and isinstance(node, Mapped):
+            return self._mapped(node, index, element)
         key = (node.number, tuple(map(str, index)), element.guard if vectorized else 0)
         for scope in reversed(self.scopes.stack[: home.depth + 1]):
             if key in scope.memo:
@@ -197,6 +199,15 @@ class Emitter:
         if block not in self._sums_with_erf:
             self._sums_with_erf[block] = sums_with_erf(block)
         return self._sums_with_erf[block]
+
+    @property
+    def fetching(self) -> bool:
+        """Whether code is emitted for its addresses alone, to fetch the next row: lanes are neither loaded nor remembered."""
+        return self.next_row is not None and self.next_row.active
+
+    def fetch(self, buffer: Buffer, address: Expr, element: Element) -> None:
+        """Instead of a load of contiguous lanes, while `fetching`."""
+        ahead.fetch(self, buffer, address, element)
 
     def outer_scalar(self, value: ir.Value) -> ir.Value:
         """A scalar defined between stages, cloned to the start of the function."""
@@ -285,6 +296,8 @@ class Emitter:
         if is_vector(value):
             self.lane_data[name] = value
         self.scopes.active.values[name] = value
+        if self.next_row is not None and self.next_row.active:
+            self.next_row.symbols.add(name)
         return symbol(name)
 
     def bound(self, size: Dim) -> ir.Value:

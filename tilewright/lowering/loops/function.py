@@ -112,8 +112,9 @@ def _emit_sections(emitter: Emitter, plan: Plan, scratch: ir.Value, knobs: Knobs
         needed.append(_bind_rows(emitter, plan, section, scratch))
         emitter.large = streaming.emit_flag(emitter, section) if streaming.may_stream(emitter, section) else None
         flags += [emitter.large] if emitter.large is not None else []
-        trace = trace_section(emitter.graph, section, emitter.plan.reductions)
-        emitter.next_row = ahead.plan_next_row(emitter, section, trace)
+        # The loads of a row in registers are few enough to overtake the work on the row before it.
+        in_registers = section.lane is not None and rows.fits_registers(emitter, section.lane)
+        emitter.next_row = None if in_registers else ahead.plan_next_row(emitter, section)
         rows.emit_section(emitter, section, low, high, _unroll(emitter, section, knobs))
         first = first + units
     for flag in flags:

@@ -55,12 +55,17 @@ def load(emitter: Emitter, buffer: Buffer, address: Expr, element: Element) -> i
             with home.insertion_point():
                 home.memo[key] = from_memory(memref.LoadOp(buffer.view, [index]).result, buffer.dtype)
         return home.memo[key]  # type: ignore[return-value]
+    vector_type = ir.VectorType.get([emitter.width], storage_type(buffer.dtype))
     lane = element.lane
     coefficient = linear_coefficient(address, lane.name) if lane is not None and not emitter.has_lane_data(address) else None
-    if coefficient is None or coefficient.constant() != 1:
+    contiguous = coefficient is not None and coefficient.constant() == 1
+    if emitter.fetching:
+        if contiguous:
+            emitter.fetch(buffer, address, element)
+        return from_memory(zero(vector_type), buffer.dtype)
+    if not contiguous:
         return _gather(emitter, buffer, address, element)
     index = scopes.index(address)
-    vector_type = ir.VectorType.get([emitter.width], storage_type(buffer.dtype))
     if element.mask is None:
         raw = vector.LoadOp(vector_type, buffer.view, [index]).result
     else:

@@ -9,9 +9,10 @@ from tilewright.core.mlir import arith, ir, math
 from tilewright.core.symbolic import Dim, Expr, call, to_expr
 from tilewright.lowering.loops.ahead import fetch_next_row
 from tilewright.lowering.loops.combine import combine, horizontal, neutral, tree
-from tilewright.lowering.loops.domain import Axis, reduction_domain
+from tilewright.lowering.loops.domain import Axis
 from tilewright.lowering.loops.element import SCALAR, Element, shifted
 from tilewright.lowering.loops.graph import Filled, Reduced
+from tilewright.lowering.loops.iteration import iteration_point, reduction_axes
 from tilewright.lowering.loops.region import Region
 from tilewright.lowering.loops.scopes import Scope
 from tilewright.lowering.loops.types import broadcast, constant, lane_type
@@ -50,22 +51,6 @@ def accumulators(node: Reduced) -> int:
     """Independent accumulators of a row reduction: enough to hide the latency, fewer when each step is long anyway."""
     cost = sum(COSTS.get(op.operation.name, 1) for op in node.stage.block.operations)
     return 4 if cost < 24 else 2
-
-
-def reduction_axes(emitter: Emitter, node: Reduced) -> tuple[Axis, ...]:
-    """The loops over the reduced dimensions, as the plan merged or split them."""
-    return (emitter.plan.reductions.get(node.number) or reduction_domain(node)).axes
-
-
-def _iteration(emitter: Emitter, node: Reduced, index: Sequence[Expr], values: dict[str, Dim]) -> list[Expr]:
-    """The iteration point of a stage for a result index and the values of the reduction loops."""
-    domain = emitter.plan.reductions.get(node.number) or reduction_domain(node)
-    point: list[Expr] = [to_expr(0)] * len(node.stage.sizes)
-    for position, dim in enumerate(node.dims):
-        point[dim] = index[position]
-    for dim, expression in zip(node.stage.reduced, domain.index):
-        point[dim] = emitter.space.simplify(expression.substitute(values))
-    return point
 
 
 def _over_rows(
@@ -109,7 +94,7 @@ def _over_rows(
 
 def accumulate(emitter: Emitter, node: Reduced, index: Sequence[Expr], values: dict[str, Dim], element: Element, acc: ir.Value) -> ir.Value:
     """One more contribution. A product that is summed becomes a fused multiply-add."""
-    region = Region(emitter, node.stage, _iteration(emitter, node, index, values), element)
+    region = Region(emitter, node.stage, iteration_point(emitter, node, index, values), element)
     factors = _factors(emitter, node, region) if element.mask is None else None
     if factors is not None:
         lhs, rhs = (_like(emitter, v, acc) for v in factors)
@@ -202,7 +187,7 @@ def accumulate_lanes(
     emitter: Emitter, node: Reduced, index: Sequence[Expr], values: dict[str, Dim], element: Element, acc: ir.Value
 ) -> ir.Value:
     """As `accumulate`, but lanes that do not exist may hold anything: they are never stored nor combined."""
-    region = Region(emitter, node.stage, _iteration(emitter, node, index, values), element)
+    region = Region(emitter, node.stage, iteration_point(emitter, node, index, values), element)
     factors = _factors(emitter, node, region)
     if factors is not None:
         lhs, rhs = (_like(emitter, v, acc) for v in factors)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from tilewright.core.mlir import ir, scf
 from tilewright.core.symbolic import Dim, Expr, call, ceildiv, product, symbol, to_expr
 from tilewright.lowering.loops import memory, tiles
-from tilewright.lowering.loops.ahead import fetch_next_row
+from tilewright.lowering.loops.ahead import begin_row, fetch_next_row
 from tilewright.lowering.loops.domain import Axis
 from tilewright.lowering.loops.element import SCALAR, Element, Lane
 from tilewright.lowering.loops.emitter import Emitter
@@ -123,8 +123,7 @@ def _row(emitter: Emitter, section: Section, values: Values, unroll: int) -> Non
     emitter.row_depth = emitter.scopes.current.depth
     for buffer in emitter.row_buffers.values():
         buffer.ready = False
-    if emitter.next_row is not None:
-        emitter.next_row.row = values
+    begin_row(emitter, values)
     lane = section.lane
     with ExitStack() as stack:
         if lane is not None and section.demands and fits_registers(emitter, lane):
