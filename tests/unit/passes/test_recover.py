@@ -289,6 +289,25 @@ def test_scale_around_a_mask() -> None:
     assert result.ops["attention"] == 1 and tw.get(result.find("attention"), "scale") == 0.5
 
 
+def test_four_dimensions_for_the_mask_alone() -> None:
+    def body(q: ir.Value, k: ir.Value, v: ir.Value, mask: ir.Value) -> ir.Value:
+        q, k, v = (reshape(x, "4*s0, s1, 8") for x in (q, k, v))
+        scores = reshape(tw.build("matmul", q, k, transpose_rhs=True), "s0, 4, s1, s1")
+        scores = reshape(binary("addf", scores, mask), "4*s0, s1, s1")
+        return tw.build("matmul", tw.build("softmax", scores, dim=2), v)
+
+    result = check([*QKV, typed("s0, 1, 1, s1")], body, BOTH)
+    assert result.ops["attention"] == 1 and "softmax" not in result.ops
+
+
+def test_a_guard_against_overflow_is_left_out() -> None:
+    def body(q: ir.Value, k: ir.Value, v: ir.Value, mask: ir.Value) -> ir.Value:
+        lowest = float(np.finfo(np.float32).min)
+        return _attention(q, k, v, lambda s: with_number("maximumf", binary("addf", s, mask), lowest))
+
+    assert check([*QKV, typed("s0, 1, 1, s1")], body, BOTH).ops["attention"] == 1
+
+
 def test_batch_and_heads_in_one_dimension_for_the_products() -> None:
     """As models write it that use a batched product: masks of scores before and after the change of shape."""
 

@@ -16,6 +16,9 @@ from tilewright.passes.terms import Term, row_reduction, term, without_casts
 
 patterns = PatternSet()
 
+LOWEST = -3.38e38
+"""A maximum of scores and a number at or below this, the lowest of f32 or bf16, changes none of them."""
+
 
 @register_pass
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def recover(rw: Rewriter, op: ir.Operation) -> bool:
         return False
     if any(tw.broadcast_shapes([m.term.shape, m.space]) != m.space for m in scores.masks):
         return False
-    shape = _four_dims(rw, [rw.shape(op.operands[0]), source.shape, scores.product.shape])
+    shape = _four_dims([rw.shape(op.operands[0]), source.shape, *(m.space for m in scores.masks), scores.product.shape])
     inner = scores.product.op
     flags = rw.attributes(inner)
     q = _transposed(rw, inner.operands[0]) if flags["transpose_lhs"] else inner.operands[0]
@@ -155,14 +158,15 @@ def _with_sinks(rw: Rewriter, joined: Term) -> tuple[Term, ir.Value] | None:
     return term(rw, scores), rw.reshape(column, (heads,))
 
 
-def _four_dims(rw: Rewriter, shapes: Sequence[tuple[Dim, ...]]) -> tuple[Dim, ...] | None:
+def _four_dims(shapes: Sequence[tuple[Dim, ...]]) -> tuple[Dim, ...] | None:
     """The shape `[B, H, Q, K]` of scores that have three or four dimensions in different places; their first is B times H then."""
     wide = next((s for s in shapes if len(s) == 4), None)
     if wide is None:
         first, *rest = shapes[0]
         wide = (first, 1, *rest)
     for shape in shapes:
-        if len(shape) not in (3, 4) or shape[-2:-1] != wide[-2:-1] or product(shape[:-2]) != product(wide[:-2]):
+        same = shape[:3] == wide[:3] if len(shape) == 4 else shape[:2] == (product(wide[:2]), wide[2])
+        if len(shape) not in (3, 4) or not same:
             return None
     return (*wide[:3], shapes[-1][-1])
 
@@ -203,6 +207,10 @@ def _without_mask(t: Term, found: _Scores, space: tuple[Dim, ...]) -> Term | Non
     for inner, mask in t.commuted("arith.addf"):
         if _leads_to_matmul(inner) and not _leads_to_matmul(mask) and mask.number is None:
             found.masks.append(_Mask(mask, space, found.scale))
+            return inner
+    for inner, lowest in t.commuted("arith.maximumf"):
+        # Guards the sum of scores and a mask against overflow; scores are not that low.
+        if lowest.number is not None and lowest.number <= LOWEST and _leads_to_matmul(inner):
             return inner
     if t.name == "arith.select":
         condition, then, otherwise = t.args
@@ -251,7 +259,7 @@ def _leads_to_matmul(t: Term) -> bool:
     return t.scalar is not None and t.name in _SCORE_OPS and any(_leads_to_matmul(a) for a in t.args)
 
 
-_SCORE_OPS = ("arith.addf", "arith.mulf", "arith.divf", "arith.select", "math.tanh")
+_SCORE_OPS = ("arith.addf", "arith.mulf", "arith.divf", "arith.select", "arith.maximumf", "math.tanh")
 
 
 def _dims_fit(rw: Rewriter, q: ir.Value, k: ir.Value, v: ir.Value) -> bool:
