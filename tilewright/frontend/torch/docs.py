@@ -41,6 +41,9 @@ save(program, "model.pt2")
   or inputs are refused. Writing in place to tensors that the program made itself is fine.
 * Assertions about sizes must follow from their ranges. Assertions about the values of tensors are not checked.
 * Everything that can't be compiled is reported at once, before anything is compiled: op, count, lines of the model, what to use instead.
+* `flex_attention` becomes one attention, with what `score_mod` and `mask_mod` compute inside it. A tensor that they capture is looked up by
+  any index they compute: `bias[h, q - k]` is looked up before, for every query and key. Of a `BlockMask` only its function counts, as
+  in torch's own CPU implementation; its blocks are not computed. Export it without `strict=True` where the mask is created in `forward`.
 * Weights stay where torch has them until they are needed; tied ones are stored once.
 
 ## Is it safe to read a `.pt2` file?
