@@ -2,7 +2,7 @@
 
 Analysis alone: nothing here lowers anything. The kinds: `rows` (lanes along the last dimension, one row or block after the other),
 `columns` (lanes along the last dimension, reductions across rows in independent lanes), `transpose` (square tiles transposed in
-registers), `scalar` (one element at a time). The loop emitter decides the rest from the accesses.
+registers), `scalar` (one element at a time, only where a schedule asks for it). The loop emitter decides the rest from the accesses.
 """
 
 from __future__ import annotations
