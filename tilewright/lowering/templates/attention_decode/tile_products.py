@@ -78,6 +78,7 @@ class TileProducts(KeyProducts):
         return self.size // TILE_BYTES
 
     def begin(self) -> None:
+        self.registers.write_configuration()
         self.registers.configure()
 
     def end(self) -> None:
