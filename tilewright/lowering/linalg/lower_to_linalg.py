@@ -14,7 +14,7 @@ from tilewright.dialects import tw
 from tilewright.lowering.linalg.builder import LinalgBuilder
 from tilewright.lowering.linalg.registry import lowering_of
 
-TEMPLATES = ("matmul", "attention")
+TEMPLATES = ("matmul", "attention", "attention-decode")
 """Schedule kinds whose kernels are emitted by a template instead."""
 
 
