@@ -89,11 +89,6 @@ def exp_nonpositive(lanes: Lanes, x: ir.Value) -> ir.Value:
     return lanes.select(exists, scaled, 0.0)
 
 
-def exp_flushing(lanes: Lanes, x: ir.Value) -> ir.Value:
-    """e^x, fast form: below 1.2 ULP within [-87, 88]; clamps outside (no infinity, no denormals, NaN stays NaN)."""
-    return exp_bounded(lanes, lanes.clamp(x, -87.0, 88.0))
-
-
 def exp2(lanes: Lanes, x: ir.Value) -> ir.Value:
     """2^x. Error below 1.1 ULP; that of the instruction where the target has the capability `exp2`."""
     if lanes.has("exp2"):

@@ -1,9 +1,9 @@
-"""tanh, sinh, cosh and the logistic sigmoid."""
+"""tanh, sinh and cosh."""
 
 from __future__ import annotations
 
 from tilewright.core.mlir import ir
-from tilewright.lowering.math.exponential import exp, exp_bounded, exp_mantissa, scale_by_power_of_two
+from tilewright.lowering.math.exponential import exp_bounded, exp_mantissa, scale_by_power_of_two
 from tilewright.lowering.math.lanes import Lanes
 
 TANH_SMALL = (-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1)
@@ -40,11 +40,6 @@ def tanh_rational(lanes: Lanes, x: ir.Value) -> ir.Value:
     numerator = lanes.mul(lanes.polynomial(square, TANH_NUMERATOR), clamped)
     quotient = lanes.div(numerator, lanes.polynomial(square, TANH_DENOMINATOR))
     return lanes.select(lanes.compare("olt", lanes.abs(clamped), 0.0004), x, quotient)
-
-
-def sigmoid(lanes: Lanes, x: ir.Value) -> ir.Value:
-    """1 / (1 + e^-x). Error below 2.5 ULP for results that are not denormal."""
-    return lanes.div(1.0, lanes.add(exp(lanes, lanes.neg(x)), 1.0))
 
 
 def _half_exp(lanes: Lanes, x: ir.Value) -> ir.Value:
