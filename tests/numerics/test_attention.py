@@ -182,11 +182,15 @@ def test_large_scores_do_not_overflow() -> None:
     kernel.check([q * 100, k * 100, v], tolerance=2e-4)
 
 
-def test_nan_stays_in_its_row() -> None:
-    q, k, v = qkv(1, 2, 2, 20, 30, 16)
+@pytest.mark.parametrize("softcap", [0.0, 0.5])
+def test_nan_stays_in_its_row(softcap: float) -> None:
+    q, k, v = qkv(1, 2, 2, 50, 30, 16)
+    kernel = plain(2, 2, 16, softcap=softcap)
+    (expected,) = kernel.reference([q, k, v])
     q[0, 1, 3, 2] = np.nan
-    (actual,) = plain(2, 2, 16).run([q, k, v])
+    (actual,) = kernel.run([q, k, v])
     assert np.isnan(actual[0, 1, 3]).all() and np.isnan(actual).sum() == 16
+    np.testing.assert_allclose(np.where(np.isnan(actual), expected, actual), expected, rtol=0, atol=2e-5)
 
 
 @pytest.mark.parametrize("name", ["cpu:x86-64-v3", "cpu:aarch64"])

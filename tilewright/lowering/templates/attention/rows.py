@@ -120,7 +120,7 @@ class QueryRows:
             if whole != size:
                 for_loop(index, whole, size, 1, element)
 
-        for_loop(index, self.first_vector(place), self.vectors, 1, pack)
+        for_loop(index, 0, self.vectors, 1, pack)
 
     def store_results(self, source: Flat, factors: Flat, out: Flat, place: TilePlace, *, in_pairs: bool = False) -> None:
         """Store `[value_size][tile]` times a factor per lane (`[tile]`) as rows of the result.

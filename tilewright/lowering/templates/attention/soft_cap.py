@@ -27,7 +27,11 @@ def soft_capped(lanes: Lanes, scores: Sequence[ir.Value], scale: float, cap: flo
     squares = [lanes.mul(score, score) for score in scores]
     # Coefficients must be normal numbers with a scale to the seventh power.
     small = (_SMALL / abs(scale)) ** 2 if 1e-4 < abs(scale) < 1e4 else -1.0
-    far = lanes.any_lane(lanes.compare("ogt", lanes.largest([lanes.constant(0.0), *squares]), small))
+    # Bits of positive numbers are in their order. A maximum of floats would forget what it met before a NaN.
+    largest = lanes.constant(0, lanes.i32)
+    for square in squares:
+        largest = arith.maxsi(largest, lanes.bits(square))
+    far = lanes.any_lane(lanes.compare("ugt", lanes.from_bits(largest), small))
     coefficients = [cap * c * scale ** (2 * i + 1) for i, c in enumerate(reversed(_POLYNOMIAL))][::-1]
 
     def polynomials() -> list[ir.Value]:

@@ -9,7 +9,6 @@ from tilewright.lowering.templates.attention.context import KernelContext
 from tilewright.lowering.templates.attention.head_rows import HeadRows, ValuePanels
 from tilewright.lowering.templates.attention.products.base import FinishScores, KeyBlock, Products, UnchangedScores
 from tilewright.lowering.templates.attention.rows import TilePlace
-from tilewright.lowering.templates.attention.softmax import INVISIBLE
 from tilewright.lowering.templates.control import for_loop
 from tilewright.lowering.templates.index_math import Index
 from tilewright.lowering.templates.matmul.instructions.multiply_add import OuterProduct
@@ -48,7 +47,7 @@ class FmaProducts(Products):
     def compute_scores(self, block: KeyBlock, best: list[ir.Value], finish: FinishScores, unchanged: UnchangedScores) -> list[ir.Value]:
         index, step, vectors = self.context.index, self.context.schedule.rows, self.context.vectors
         base = self.keys.start(block.place)
-        hidden = self.context.lanes.constant(INVISIBLE)
+        left_out = self.instruction.zero()
 
         def scores(offset: Index, height: int, parts: range, held: list[ir.Value]) -> list[ir.Value]:
             numbers = [index.add(index.add(block.first, offset), i) for i in range(height)]
@@ -59,7 +58,7 @@ class FmaProducts(Products):
                 return [self.keys.flat.load(index.add(start, column)) for start in starts]
 
             computed = iter(self._sum_steps(factors, self.queries, parts, 0, self.keys.size, zeros))
-            tile = [next(computed) if part in parts else hidden for _ in range(height) for part in range(vectors)]
+            tile = [next(computed) if part in parts else left_out for _ in range(height) for part in range(vectors)]
             tile, largest = finish(tile, numbers, held)
             self._store(self.scores, offset, [tile[i] for i in range(len(tile)) if i % vectors in parts], parts)
             return [largest[part] if part in parts else held[part] for part in range(vectors)]
