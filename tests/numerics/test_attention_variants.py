@@ -15,6 +15,9 @@ from tilewright.dialects import tw
 from tilewright.targets import find, host_target
 
 SLOTS = ("mask", "kv_len", "q_offset", "sinks")
+SMALL_TILES = {"vectors": 2, "rows": 4, "block": 256}
+"""Half the code of the tiles that the rule chooses, for the sake of the compile time."""
+CHOSEN_TILES: dict[str, int] = {}
 Score = Callable[..., ir.Value | Sequence[ir.Value]]
 
 
@@ -28,6 +31,7 @@ def kernel(
     score_inputs: Sequence[tuple[str, str]] = (),
     value_size: int | None = None,
     dtype: str = "f32",
+    schedule: dict[str, int] = SMALL_TILES,
     **attributes: Any,
 ) -> TemplateKernel:
     """`[d0, heads, d1, size]` queries over d2 keys; `extra` are optional operands by name, with shape and dtype."""
@@ -43,7 +47,7 @@ def kernel(
         optional = [*(operands.get(name) for name in SLOTS), None, None, None]
         return list(tw.build_many("attention", q, k, v, *optional, inputs, scale=size**-0.5, region=region, **attributes))
 
-    return TemplateKernel(infos, body)
+    return TemplateKernel(infos, body, overrides=schedule if dtype == "f32" else {})
 
 
 def qkv(batch: int, heads: int, kv_heads: int, queries: int, keys: int, size: int, value_size: int | None = None) -> list[np.ndarray]:
@@ -88,7 +92,7 @@ def check_splits(made: TemplateKernel, arrays: Sequence[np.ndarray]) -> None:
 @pytest.mark.parametrize("causal", [True, False])
 @pytest.mark.parametrize(("group", "window"), [(1, 1), (1, 40), (4, 5), (2, 260)])
 def test_window(group: int, window: int, causal: bool) -> None:
-    made = kernel(4, 4 // group, 16, window=window, causal=causal)
+    made = kernel(4, 4 // group, 16, window=window, causal=causal, schedule=CHOSEN_TILES if group == 1 else SMALL_TILES)
     check_lengths(made, 4, 4 // group, 16)
     check_splits(made, qkv(2, 4, 4 // group, 70, 300, 16))
 
@@ -112,7 +116,7 @@ def test_key_lengths(causal: bool) -> None:
 
 @pytest.mark.parametrize("cap", [0.5, 30.0])
 def test_softcap(cap: float) -> None:
-    made = kernel(4, 2, 16, softcap=cap, causal=True)
+    made = kernel(4, 2, 16, softcap=cap, causal=True, schedule=CHOSEN_TILES)
     check_lengths(made, 4, 2, 16)
     q, k, v = qkv(1, 4, 2, 20, 30, 16)
     # Scores far beyond the cap.
@@ -250,9 +254,9 @@ def test_documents() -> None:
 def test_region_with_softcap_mask_sinks_and_window() -> None:
     """Everything at once, in the order of the op."""
     extra = {"mask": ("d0, 1, 1, d2", I1), "kv_len": ("d0", I64), "q_offset": ("d0", I64), "sinks": ("4", F32)}
-    made = kernel(
-        4, 2, 16, extra, score=alibi, score_inputs=[("4, 1, 1", F32)], causal=True, window=90, softcap=2.0, logsumexp=True, value_size=24
-    )
+    inputs = [("4, 1, 1", F32)]
+    limits: dict[str, Any] = {"causal": True, "window": 90, "softcap": 2.0}
+    made = kernel(4, 2, 16, extra, score=alibi, score_inputs=inputs, logsumexp=True, value_size=24, schedule=CHOSEN_TILES, **limits)
     mask = np.random.default_rng(0).random((2, 1, 1, 300)) < 0.7
     arrays = [*qkv(2, 4, 2, 70, 300, 16, 24), mask, np.array([300, 170]), np.array([200, 100]), normal(4), slopes(4)[:, None, None]]
     check(made, arrays)
