@@ -180,6 +180,15 @@ def falcon_eager() -> ModelCase:
     return _case("falcon_eager", _build("FalconConfig", "FalconForCausalLM", attention="eager", **options, **_NUMBERS), _text)
 
 
+def gpt_neo() -> ModelCase:
+    """Causal masks and windows in buffers."""
+    options: dict[str, Any] = {
+        "hidden_size": 64, "num_layers": 2, "num_heads": 4, "max_position_embeddings": 128, "window_size": 8,
+        "attention_types": [[["global", "local"], 1]],
+    }  # fmt: skip
+    return _case("gpt_neo", _build("GPTNeoConfig", "GPTNeoForCausalLM", attention="eager", **options, **_NUMBERS), _text)
+
+
 def _translation(batch: int, sequence: int) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(batch)
     return _masked_text(batch, sequence) | {"decoder_input_ids": torch.randint(3, 100, (batch, 7), generator=generator)}
@@ -226,7 +235,7 @@ ATTENTION: dict[str, Callable[[], ModelCase]] = {
         _decoder("llama", "LlamaConfig", "LlamaForCausalLM", attention="eager")
     ),
     "bloom": bloom, "bloom_padded": _padded(bloom), "mpt": mpt, "falcon_alibi": falcon_alibi, "falcon_eager": falcon_eager,
-    "t5": t5, "bart": bart,
+    "gpt_neo": gpt_neo, "t5": t5, "bart": bart,
     "deepseek_v3": _decoder(
         "deepseek_v3", "DeepseekV3Config", "DeepseekV3ForCausalLM", kv_lora_rank=32, q_lora_rank=32, qk_nope_head_dim=16,
         qk_rope_head_dim=8, v_head_dim=24, first_k_dense_replace=2, num_key_value_heads=4,

@@ -144,6 +144,32 @@ def test_known_weights_that_are_structure() -> None:
     assert unknown.ops == {}
 
 
+def test_masks_that_are_bands() -> None:
+    """Buffers with causal masks and windows become comparisons of positions; another matrix stays."""
+    ones = np.ones((1, 1, 40, 40), bool)
+    causal, window = np.tril(ones), np.tril(ones) ^ np.tril(ones, -8)
+    holed = causal.copy()
+    holed[0, 0, 30, 4] = False
+    values = {"causal": causal, "window": window, "later": ~causal, "holed": holed, "batch": np.tril(np.ones((2, 40, 40), bool))}
+
+    def body(x: ir.Value) -> list[ir.Value]:
+        return [x, *(tw.weight(n, tw.TensorInfo(tuple(v.shape), tw.dtype_of_array(v))) for n, v in values.items())]
+
+    result = check([X], body, "tw-fold-weights,tw-cse", known_weights=values)
+    assert result.ops == {"iota": 2, "pointwise": 3}
+    assert sum(tw.is_op(o, "weight") for o in result.body) == 2
+
+
+def test_a_causal_buffer_is_an_attribute_of_attention() -> None:
+    def body(q: ir.Value) -> ir.Value:
+        mask = slice_(tw.weight("bias", typed("1, 1, 64, 64", "i1")), "0, 0, 0, 0", "1, 1, s1, s1")
+        return tw.build("attention", q, q, q, mask, scale=0.5)
+
+    known = {"bias": np.tril(np.ones((1, 1, 64, 64), bool))}
+    result = check([typed("s0, 2, s1, 4")], body, "tw-simplify,tw-recover", known_weights=known)
+    assert result.ops == {"attention": 1} and tw.get(result.find("attention"), "causal")
+
+
 def test_embeddings_of_positions_and_types() -> None:
     """BERT: position numbers are a buffer, token types a gather from zeros by positions."""
     floats = np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)

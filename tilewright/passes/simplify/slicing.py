@@ -77,6 +77,28 @@ def slice_of_broadcast(rw: Rewriter, op: ir.Operation) -> bool:
 
 
 @patterns.on("slice")
+def slice_of_positions(rw: Rewriter, op: ir.Operation) -> bool:
+    """`slice(f(iota, iota)) -> f(slice(iota), slice(iota))`: a part of a mask of positions is computed as that part."""
+    source = rw.producer(op.operands[0], "pointwise")
+    if source is None or len(source.results) != 1 or not len(source.operands):
+        return False
+    if any(rw.producer(v, "iota") is None for v in source.operands):
+        return False
+    attributes, full = rw.attributes(op), rw.shape(op.operands[0])
+    parts: list[ir.Value] = []
+    for value in source.operands:
+        shape = rw.shape(value)
+        skipped = len(full) - len(shape)
+
+        def own(name: str, neutral: int) -> list[Dim]:
+            return [given if size != 1 else neutral for given, size in zip(attributes[name][skipped:], shape)]  # noqa: B023
+
+        parts.append(rw.build("slice", value, starts=own("starts", 0), sizes=own("sizes", 1), steps=own("steps", 1)))
+    rw.replace(op, rw.pointwise(parts, rw.yields(source), rw.shape(op.results[0]), source.location))
+    return True
+
+
+@patterns.on("slice")
 def slice_of_unit_reshape(rw: Rewriter, op: ir.Operation) -> bool:
     """`slice(reshape(x)) -> reshape(slice(x))` when the reshape moves only dimensions of size 1."""
     reshape = rw.producer(op.operands[0], "reshape")
