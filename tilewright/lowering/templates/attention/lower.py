@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tilewright.core.diagnostics import VerifyError
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim, ceildiv, product
 from tilewright.dialects import tw
@@ -19,11 +18,11 @@ from tilewright.lowering.templates.attention.softmax import OnlineSoftmax
 from tilewright.lowering.templates.attention.visibility import Visibility
 from tilewright.lowering.templates.bf16_expansion import expand_bf16
 from tilewright.lowering.templates.kernel_function import KernelBody, emit_kernel_function
+from tilewright.lowering.templates.legal_schedule import read_legal_schedule
 from tilewright.lowering.templates.memory import Flat, Scratch
 from tilewright.lowering.templates.tile_registers import TILE_ROWS
 from tilewright.lowering.templates.views import times
 from tilewright.passes.schedules.attention import AttentionSchedule, check_attention_schedule
-from tilewright.passes.schedules.attribute import read_schedule
 from tilewright.targets import Target
 
 
@@ -34,15 +33,7 @@ def lower_attention_kernel(function: ir.OpView, target: Target) -> ir.OpView:
     for a schedule that is not legal on `target`.
     """
     name = ir.StringAttr(function.operation.attributes["sym_name"]).value
-    schedule = AttentionSchedule.from_attributes(read_schedule(function))
-    why = check_attention_schedule(schedule, target)
-    if why is not None:
-        raise VerifyError(
-            f"the schedule of kernel @{name} is not legal",
-            where=tw.location_text(function.location),
-            why=why,
-            remedy="remove tw.schedule and let tw-select-schedule choose one",
-        )
+    schedule = read_legal_schedule(function, target, AttentionSchedule.from_attributes, check_attention_schedule)
     kernel = recognize_attention(function, target)
     problem = kernel.problem
 

@@ -9,6 +9,7 @@ from tilewright.core.diagnostics import UnsupportedError
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim, to_expr
 from tilewright.dialects import tw
+from tilewright.lowering.templates.attention.anchor import find_attention
 from tilewright.lowering.templates.attention.narrow_indices import narrow_indices
 from tilewright.lowering.templates.attention.problem import AttentionProblem, Strided, strided
 from tilewright.lowering.templates.tracing import trace_result, trace_source
@@ -32,23 +33,8 @@ def recognize_attention(function: ir.OpView, target: Target) -> AttentionKernel:
     """
     block = function.operation.regions[0].blocks[0]
     operations = list(block.operations)
-    found = [op.operation for op in operations if tw.is_op(op, "attention")]
+    attention = find_attention(function, target, "attention", attention_template_supports)
     returned = list(operations[-1].operation.operands)
-    if len(found) != 1:
-        raise UnsupportedError(
-            f"an attention kernel holds one tw.attention, this one {len(found)}",
-            where=tw.location_text(function.location),
-            remedy="fuse one attention per kernel",
-        )
-    attention = found[0]
-    reason = attention_template_supports(attention, target)
-    if reason is not None:
-        raise UnsupportedError(
-            "the attention template does not cover this tw.attention",
-            where=tw.location_text(attention.location),
-            why=reason,
-            remedy="decompose it",
-        )
     out, logsumexp = _results(attention, returned)
     operands = tw.operand_groups(attention)
     q, k, v = (tw.tensor_info(operands[name]) for name in "qkv")

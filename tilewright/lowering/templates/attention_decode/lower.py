@@ -23,6 +23,7 @@ from tilewright.lowering.templates.attention_decode.scores import ScoreBuffers, 
 from tilewright.lowering.templates.attention_decode.values import Values
 from tilewright.lowering.templates.bf16_expansion import expand_bf16
 from tilewright.lowering.templates.kernel_function import KernelBody, emit_kernel_function
+from tilewright.lowering.templates.legal_schedule import read_legal_schedule
 from tilewright.lowering.templates.memory import Flat, Scratch, scratch_view
 from tilewright.lowering.templates.tile_registers import CONFIGURATION_BYTES, TileRegisters
 from tilewright.lowering.templates.views import times
@@ -35,7 +36,6 @@ from tilewright.passes.schedules.attention_decode import (
     check_attention_decode_schedule,
     fits_tiles,
 )
-from tilewright.passes.schedules.attribute import read_schedule
 from tilewright.targets import Target
 
 
@@ -46,15 +46,7 @@ def lower_attention_decode_kernel(function: ir.OpView, target: Target) -> ir.OpV
     for a schedule that is not legal on `target`.
     """
     name = ir.StringAttr(function.operation.attributes["sym_name"]).value
-    schedule = AttentionDecodeSchedule.from_attributes(read_schedule(function))
-    why = check_attention_decode_schedule(schedule, target)
-    if why is not None:
-        raise VerifyError(
-            f"the schedule of kernel @{name} is not legal",
-            where=tw.location_text(function.location),
-            why=why,
-            remedy="remove tw.schedule and let tw-select-schedule choose one",
-        )
+    schedule = read_legal_schedule(function, target, AttentionDecodeSchedule.from_attributes, check_attention_decode_schedule)
     kernel = recognize_attention_decode(function, target)
     if schedule.products == TILES and not fits_tiles(kernel.problem.k.dtype, kernel.problem.head_size):
         raise VerifyError(

@@ -10,6 +10,7 @@ from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim
 from tilewright.dialects import tw
 from tilewright.dialects.tw.ops.attention import key_count
+from tilewright.lowering.templates.attention.anchor import find_attention
 from tilewright.lowering.templates.attention.problem import Strided
 from tilewright.lowering.templates.attention_decode.problem import DecodeProblem, Pages
 from tilewright.lowering.templates.tracing import trace_result, trace_source
@@ -36,22 +37,7 @@ def recognize_attention_decode(function: ir.OpView, target: Target) -> DecodeKer
     """
     block = function.operation.regions[0].blocks[0]
     operations = list(block.operations)
-    found = [op.operation for op in operations if tw.is_op(op, "attention")]
-    if len(found) != 1:
-        raise UnsupportedError(
-            f"an attention kernel holds one tw.attention, this one {len(found)}",
-            where=tw.location_text(function.location),
-            remedy="fuse one attention per kernel",
-        )
-    attention = found[0]
-    reason = attention_decode_supports(attention, target)
-    if reason is not None:
-        raise UnsupportedError(
-            "the decode template does not cover this tw.attention",
-            where=tw.location_text(attention.location),
-            why=reason,
-            remedy="decompose it",
-        )
+    attention = find_attention(function, target, "decode", attention_decode_supports)
     arguments = tw.arguments_of(attention)
     q, k, v = arguments.q, arguments.k, arguments.v
     operands = tw.operand_groups(attention)

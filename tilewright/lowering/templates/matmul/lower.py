@@ -6,10 +6,10 @@ from tilewright.core.diagnostics import VerifyError
 from tilewright.core.mlir import ir
 from tilewright.dialects import tw
 from tilewright.lowering.templates.bf16_expansion import expand_bf16
+from tilewright.lowering.templates.legal_schedule import read_legal_schedule
 from tilewright.lowering.templates.matmul.emit import emit_matmul
 from tilewright.lowering.templates.matmul.problem import MatmulProblem
 from tilewright.lowering.templates.matmul.recognize import recognize_matmul
-from tilewright.passes.schedules.attribute import read_schedule
 from tilewright.passes.schedules.matmul import MatmulSchedule, check_matmul_schedule
 from tilewright.passes.schedules.matmul_instructions import LAYOUTS, why_unfit
 from tilewright.targets import Target
@@ -22,15 +22,7 @@ def lower_matmul_kernel(function: ir.OpView, target: Target) -> ir.OpView:
     them, and VerifyError for a schedule that is not legal on `target`.
     """
     name = ir.StringAttr(function.operation.attributes["sym_name"]).value
-    schedule = MatmulSchedule.from_attributes(read_schedule(function))
-    why = check_matmul_schedule(schedule, target)
-    if why is not None:
-        raise VerifyError(
-            f"the schedule of kernel @{name} is not legal",
-            where=tw.location_text(function.location),
-            why=why,
-            remedy="remove tw.schedule and let tw-select-schedule choose one",
-        )
+    schedule = read_legal_schedule(function, target, MatmulSchedule.from_attributes, check_matmul_schedule)
     kernel = recognize_matmul(function, target)
     why = _misfit(kernel.problem, schedule)
     if why is not None:
