@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim, simplify_dim, to_expr
+from tilewright.dialects.tw.ops.attention import group_size
 from tilewright.passes.decompose.normalization import reduce
 from tilewright.passes.decompose.registry import compute_dtype, decomposes
 from tilewright.passes.rewrite import Rewriter
@@ -29,8 +30,7 @@ def attention(rw: Rewriter, op: ir.Operation) -> Sequence[ir.Value]:
     k, v = (_rows(rw, groups[name], groups[f"{name}_scale"], groups["block_table"], dtype) for name in ("k", "v"))
     batch, heads, queries, size = rw.shape(q)
     kv_heads, keys = rw.shape(k)[1:3]
-    group = heads // kv_heads if isinstance(heads, int) and isinstance(kv_heads, int) else 1
-    rows = simplify_dim(to_expr(queries) * group)
+    rows = simplify_dim(to_expr(queries) * group_size(heads, kv_heads))
     if groups["kv_len"] is not None:
         v = _present(rw, v, groups["kv_len"], dtype)
     scores = rw.build("matmul", rw.reshape(q, (batch, kv_heads, rows, size)), k, transpose_rhs=True)

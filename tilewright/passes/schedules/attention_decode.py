@@ -13,6 +13,7 @@ from typing import Any
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim, simplify_dim, to_expr
 from tilewright.dialects import tw
+from tilewright.dialects.tw.ops.attention import group_size
 from tilewright.passes.schedules.attention import attention_template_supports, computes_functions_in_f64
 from tilewright.targets import Target
 
@@ -107,9 +108,7 @@ def rows_of_queries(op: ir.OpView | ir.Operation) -> Dim:
     """Rows of queries that share one key and value head."""
     operands = tw.operand_groups(op)
     q, k = (tw.tensor_info(operands[name]) for name in "qk")
-    heads, kv_heads = q.shape[1], k.shape[1]
-    group = heads // kv_heads if isinstance(heads, int) and isinstance(kv_heads, int) and kv_heads else 1
-    return simplify_dim(to_expr(q.shape[2]) * group)
+    return simplify_dim(to_expr(q.shape[2]) * group_size(q.shape[1], k.shape[1]))
 
 
 def is_decode(op: ir.OpView | ir.Operation, target: Target) -> bool:

@@ -28,6 +28,11 @@ def key_count(k: TensorInfo, block_table: TensorInfo | None) -> Dim:
     return k.shape[2] if block_table is None else simplify_dim(to_expr(block_table.shape[1]) * k.shape[2])
 
 
+def group_size(heads: Dim, kv_heads: Dim) -> int:
+    """Query heads that share one key and value head; sizes that are not static are equal."""
+    return heads // kv_heads if isinstance(heads, int) and isinstance(kv_heads, int) and kv_heads else 1
+
+
 def _scores_shape(args: Arguments) -> tuple[Dim, ...]:
     return (*args.q.shape[:3], key_count(args.k, args.block_table))
 

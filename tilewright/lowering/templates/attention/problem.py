@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tilewright.core.diagnostics import UnsupportedError
@@ -22,10 +23,14 @@ class Strided:
     column: Dim
 
 
-def strided(buffer: int, dtype: str, view: StridedView, what: str) -> Strided:
-    """The strides of a view of up to four dimensions, missing ones being the last. Raises UnsupportedError where a dimension has more
-    than one.
-    """
+def strided(buffer: int, dtype: str, strides: Sequence[Dim]) -> Strided:
+    """A tensor of up to four dimensions; those that there are not have the stride 0."""
+    batch, head, row, column = [*strides, 0, 0, 0][:4]
+    return Strided(buffer, dtype, batch, head, row, column)
+
+
+def single_strides(view: StridedView, what: str) -> list[Dim]:
+    """The stride of each dimension of a view. Raises UnsupportedError where a dimension has more than one."""
     for pieces in view.dims:
         if len(pieces) > 1:
             shown = " x ".join(f"{p.size}:{p.stride}" for p in pieces)
@@ -34,9 +39,7 @@ def strided(buffer: int, dtype: str, view: StridedView, what: str) -> Strided:
                 why=f"size:stride {shown}",
                 remedy="keep the movement ops outside the kernel",
             )
-    strides = [pieces[0].stride if pieces else 0 for pieces in view.dims]
-    batch, head, row, column = [*strides, 0, 0, 0][:4]
-    return Strided(buffer, dtype, batch, head, row, column)
+    return [pieces[0].stride if pieces else 0 for pieces in view.dims]
 
 
 @dataclass(frozen=True)

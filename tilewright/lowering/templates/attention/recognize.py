@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tilewright.core.diagnostics import UnsupportedError
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim, to_expr
 from tilewright.dialects import tw
+from tilewright.dialects.tw.ops.attention import group_size
 from tilewright.lowering.templates.attention.anchor import find_attention
 from tilewright.lowering.templates.attention.narrow_indices import narrow_indices
-from tilewright.lowering.templates.attention.problem import AttentionProblem, Strided, strided
-from tilewright.lowering.templates.tracing import trace_result, trace_source
+from tilewright.lowering.templates.attention.operands import read_number, read_operand, read_optional, read_sinks
+from tilewright.lowering.templates.attention.problem import AttentionProblem, Strided, single_strides, strided
+from tilewright.lowering.templates.tracing import trace_result
 from tilewright.passes.schedules.attention import attention_template_supports
 from tilewright.targets import Target
 
@@ -40,32 +42,30 @@ def recognize_attention(function: ir.OpView, target: Target) -> AttentionKernel:
     q, k, v = (tw.tensor_info(operands[name]) for name in "qkv")
     heads, kv_heads, head_size, value_size = q.shape[1], k.shape[1], q.shape[3], v.shape[3]
     assert isinstance(head_size, int) and isinstance(value_size, int)
-    group = heads // kv_heads if isinstance(heads, int) and isinstance(kv_heads, int) and kv_heads else 1
-    mask = operands["mask"]
     scores = (q.shape[0], q.shape[1], q.shape[2], k.shape[2])
     problem = AttentionProblem(
         batch=q.shape[0],
         kv_heads=kv_heads,
-        group=group,
+        group=group_size(heads, kv_heads),
         queries=q.shape[2],
         keys=k.shape[2],
         head_size=head_size,
         value_size=value_size,
         scale=tw.get(attention, "scale"),
         causal=tw.get(attention, "causal"),
-        q=_operand(operands["q"], "q"),
-        k=_operand(operands["k"], "k"),
-        v=_operand(operands["v"], "v"),
+        q=read_operand(operands["q"], "q"),
+        k=read_operand(operands["k"], "k"),
+        v=read_operand(operands["v"], "v"),
         out=out,
-        mask=None if mask is None else _operand(mask, "the mask", scores),
-        kv_len=_argument(operands["kv_len"], "kv_len"),
-        q_offset=_argument(operands["q_offset"], "q_offset"),
+        mask=read_optional(operands["mask"], "the mask", scores),
+        kv_len=read_number(operands["kv_len"], "kv_len"),
+        q_offset=read_number(operands["q_offset"], "q_offset"),
         window=tw.get(attention, "window"),
         softcap=tw.get(attention, "softcap"),
-        sinks=None if operands["sinks"] is None else _sinks(operands["sinks"]),
+        sinks=read_sinks(operands["sinks"]),
         logsumexp=logsumexp,
         score=_score_region(attention, scores, tw.symbols_of(function)),
-        score_inputs=tuple(_operand(value, "a score input", scores) for value in operands["score_inputs"]),
+        score_inputs=tuple(read_operand(value, "a score input", scores) for value in operands["score_inputs"]),
     )
     inputs, outputs = (tuple(tw.tensor_info(value).dtype for value in values) for values in (block.arguments, returned))
     return AttentionKernel(problem, inputs, outputs)
@@ -84,7 +84,7 @@ def _results(attention: ir.Operation, returned: Sequence[ir.Value]) -> tuple[Str
                 why="only movement may follow the attention, and each of its results leaves the kernel once",
                 remedy="keep it outside the kernel",
             )
-        places[which] = strided(number, tw.tensor_info(value).dtype, view, "a result")
+        places[which] = strided(number, tw.tensor_info(value).dtype, single_strides(view, "a result"))
     out, *statistics = places
     if out is None:
         raise UnsupportedError(
@@ -104,29 +104,3 @@ def _score_region(attention: ir.Operation, shape: Sequence[Dim], symbols: Mappin
 
 def _producer(value: ir.Value) -> str:
     return "an argument" if isinstance(value.owner, ir.Block) else tw.op_name(value.owner)
-
-
-def _sinks(value: ir.Value) -> Strided:
-    traced = _operand(value, "sinks", None)
-    return replace(traced, batch=0, head=traced.batch)
-
-
-def _operand(value: ir.Value, what: str, shape: tuple[object, ...] | None = None) -> Strided:
-    source = trace_source(value)
-    if source is None:
-        raise UnsupportedError(
-            f"{what} of an attention kernel is computed in it",
-            where=tw.location_text(value.owner.location),
-            remedy="keep the computation outside the kernel",
-        )
-    view = source.view if shape is None else source.view.broadcast_to(shape)  # type: ignore[arg-type]
-    return strided(source.argument, source.dtype, view, what)
-
-
-def _argument(value: ir.Value | None, what: str) -> int | None:
-    if value is None:
-        return None
-    source = trace_source(value)
-    if source is None:
-        raise UnsupportedError(f"{what} of an attention kernel is computed in it", remedy="keep the computation outside the kernel")
-    return source.argument

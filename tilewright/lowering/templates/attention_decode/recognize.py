@@ -9,16 +9,14 @@ from tilewright.core.diagnostics import UnsupportedError
 from tilewright.core.mlir import ir
 from tilewright.core.symbolic import Dim
 from tilewright.dialects import tw
-from tilewright.dialects.tw.ops.attention import key_count
+from tilewright.dialects.tw.ops.attention import group_size, key_count
 from tilewright.lowering.templates.attention.anchor import find_attention
-from tilewright.lowering.templates.attention.problem import Strided
+from tilewright.lowering.templates.attention.operands import read_number, read_operand, read_optional, read_sinks
+from tilewright.lowering.templates.attention.problem import Strided, single_strides, strided
 from tilewright.lowering.templates.attention_decode.problem import DecodeProblem, Pages
-from tilewright.lowering.templates.tracing import trace_result, trace_source
-from tilewright.lowering.templates.views import StridedView
+from tilewright.lowering.templates.tracing import trace_result
 from tilewright.passes.schedules.attention_decode import attention_decode_supports
 from tilewright.targets import Target
-
-_REMEDY = "keep it outside the kernel"
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def recognize_attention_decode(function: ir.OpView, target: Target) -> DecodeKer
     problem = DecodeProblem(
         batch=q.shape[0],
         kv_heads=kv_heads,
-        group=heads // kv_heads if isinstance(heads, int) and isinstance(kv_heads, int) and kv_heads else 1,
+        group=group_size(heads, kv_heads),
         queries=q.shape[2],
         keys=keys,
         head_size=q.shape[3],
@@ -59,22 +57,22 @@ def recognize_attention_decode(function: ir.OpView, target: Target) -> DecodeKer
         causal=arguments.causal,
         window=arguments.window,
         softcap=arguments.softcap,
-        q=_operand(operands["q"], "q"),
-        k=_operand(operands["k"], "k"),
-        v=_operand(operands["v"], "v"),
+        q=read_operand(operands["q"], "q"),
+        k=read_operand(operands["k"], "k"),
+        v=read_operand(operands["v"], "v"),
         out=results.out,
         logsumexp=results.logsumexp,
         splits=splits,
         slice_strides=results.slice_strides,
-        pages=None if table is None else Pages(_operand(table, "block_table").buffer, tw.tensor_info(table).shape[1], k.shape[2]),
-        k_scale=None if operands["k_scale"] is None else _operand(operands["k_scale"], "k_scale"),
-        v_scale=None if operands["v_scale"] is None else _operand(operands["v_scale"], "v_scale"),
-        mask=None if operands["mask"] is None else _operand(operands["mask"], "the mask", scores),
-        kv_len=None if operands["kv_len"] is None else _operand(operands["kv_len"], "kv_len").buffer,
-        q_offset=None if operands["q_offset"] is None else _operand(operands["q_offset"], "q_offset").buffer,
-        sinks=None if operands["sinks"] is None else _sinks(operands["sinks"]),
+        pages=None if table is None else Pages(read_operand(table, "block_table").buffer, tw.tensor_info(table).shape[1], k.shape[2]),
+        k_scale=read_optional(operands["k_scale"], "k_scale"),
+        v_scale=read_optional(operands["v_scale"], "v_scale"),
+        mask=read_optional(operands["mask"], "the mask", scores),
+        kv_len=read_number(operands["kv_len"], "kv_len"),
+        q_offset=read_number(operands["q_offset"], "q_offset"),
+        sinks=read_sinks(operands["sinks"]),
         score=attention.regions[0].blocks[0] if len(attention.regions) else None,
-        score_inputs=tuple(_operand(value, "a score input", scores) for value in operands["score_inputs"]),
+        score_inputs=tuple(read_operand(value, "a score input", scores) for value in operands["score_inputs"]),
     )
     return DecodeKernel(problem, tuple(tw.tensor_info(a).dtype for a in block.arguments), results.dtypes)
 
@@ -102,42 +100,11 @@ def _results(returned: Sequence[ir.Value], attention: ir.Operation, split: bool)
                 f"{what} does not fit into an attention kernel",
                 where=tw.location_text(attention.location),
                 why="only movement may follow the attention, and each of its results leaves once",
-                remedy=_REMEDY,
+                remedy="keep it outside the kernel",
             )
-        strides = _single_strides(view, "the result")
+        strides = single_strides(view, "the result")
         if split:
             slices[which], *strides = strides
-        places[which] = _strided(number, tw.tensor_info(computed).dtype, strides)
+        places[which] = strided(number, tw.tensor_info(computed).dtype, strides)
     dtypes = tuple(tw.tensor_info(value).dtype for value in returned)
     return _Results(places[0], places[1], (slices[0], slices[1]), dtypes)
-
-
-def _operand(value: ir.Value, what: str, shape: tuple[Dim, ...] | None = None) -> Strided:
-    source = trace_source(value)
-    if source is None:
-        raise UnsupportedError(
-            f"{what} of an attention kernel is computed in it", where=tw.location_text(value.owner.location), remedy=_REMEDY
-        )
-    view = source.view if shape is None else source.view.broadcast_to(shape)
-    return _strided(source.argument, source.dtype, _single_strides(view, what))
-
-
-def _sinks(value: ir.Value) -> Strided:
-    traced = _operand(value, "sinks")
-    return Strided(traced.buffer, traced.dtype, 0, traced.batch, 0, 0)
-
-
-def _strided(buffer: int, dtype: str, strides: Sequence[Dim]) -> Strided:
-    """Dimensions that there are not have the stride 0."""
-    batch, head, row, column = [*strides, 0, 0, 0][:4]
-    return Strided(buffer, dtype, batch, head, row, column)
-
-
-def _single_strides(view: StridedView, what: str) -> list[Dim]:
-    for pieces in view.dims:
-        if len(pieces) > 1:
-            shown = " x ".join(f"{p.size}:{p.stride}" for p in pieces)
-            raise UnsupportedError(
-                f"{what} of an attention kernel has a dimension without a single stride", why=f"size:stride {shown}", remedy=_REMEDY
-            )
-    return [pieces[0].stride if pieces else 0 for pieces in view.dims]
