@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from tilewright.core.diagnostics import VerifyError
@@ -108,25 +109,7 @@ def _loops(problem: DecodeProblem, schedule: AttentionDecodeSchedule, target: Ta
         inputs=[body.inputs[x.buffer] for x in problem.score_inputs],
     )
     k = body.inputs[problem.k.buffer]
-    products: KeyProducts
-    if schedule.products == FMA:
-        partial = region(schedule.block // KEYS * schedule.rows * width)
-        products = FmaProducts(body.index, lanes, keys_layout, cache, k, problem.k, row_buffers.queries, partial, schedule.rows)
-    else:
-        sizes = tile_products.scratch_sizes(problem.head_size, schedule.tile // schedule.rows * tile_products.ROWS, schedule.block)
-        regions = {name: region(elements, dtype) for name, (elements, dtype) in sizes.items()}
-        products = tile_products.TileProducts(
-            body.index,
-            lanes,
-            cache,
-            k,
-            problem.k,
-            tile_products.TileBuffers(queries=row_buffers.queries, **regions),
-            TileRegisters(body.index, region(CONFIGURATION_BYTES, "i8")),
-            problem.head_size,
-            schedule.tile,
-            schedule.rows,
-        )
+    products = _key_products(problem, schedule, body, lanes, cache, k, row_buffers.queries, region)
     scores = Scores(problem, body.index, lanes, target, keys_layout, cache, rows, products, score_buffers, schedule.rows, schedule.block)
     v = body.inputs[problem.v.buffer]
     values = Values(
@@ -154,3 +137,34 @@ def _loops(problem: DecodeProblem, schedule: AttentionDecodeSchedule, target: Ta
         v_scale=tensor(problem.v_scale),
     )
     return DecodeLoops(problem, schedule, body.index, lanes, cache, rows, scores, values, buffers)
+
+
+def _key_products(
+    problem: DecodeProblem,
+    schedule: AttentionDecodeSchedule,
+    body: KernelBody,
+    lanes: Lanes,
+    cache: Cache,
+    k: Flat,
+    queries: Flat,
+    region: Callable[[Dim, str], Flat],
+) -> KeyProducts:
+    """What multiplies queries and keys; `region` reserves scratch."""
+    if schedule.products == FMA:
+        layout = HeadLayout(problem.head_size, problem.k.dtype, lanes.width)
+        partial = region(schedule.block // KEYS * schedule.rows * lanes.width, "f32")
+        return FmaProducts(body.index, lanes, layout, cache, k, problem.k, queries, partial, schedule.rows)
+    sizes = tile_products.scratch_sizes(problem.head_size, schedule.tile // schedule.rows * tile_products.ROWS, schedule.block)
+    regions = {name: region(elements, dtype) for name, (elements, dtype) in sizes.items()}
+    return tile_products.TileProducts(
+        body.index,
+        lanes,
+        cache,
+        k,
+        problem.k,
+        tile_products.TileBuffers(queries=queries, **regions),
+        TileRegisters(body.index, region(CONFIGURATION_BYTES, "i8")),
+        problem.head_size,
+        schedule.tile,
+        schedule.rows,
+    )
